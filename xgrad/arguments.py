@@ -1,0 +1,149 @@
+"""Arguments before a backend sees them: canonical metadata, and arrays settled on one library, device and dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .axes import as_axis, as_shape
+from .backends import Device, namespace_of, parse_device
+from .backends.generic import Generic
+from .errors import DeviceError, not_an_array
+
+SCALARS = frozenset((int, float, complex, bool))  # by type: np.float64 *is* a float, and is handled apart
+
+
+class _Settings:
+    """What the whole process shares."""
+
+    device = Device("numpy", "cpu")  # where arrays are created when nothing else says where
+
+
+settings = _Settings()
+
+
+def strip(value: Any) -> Any:
+    """The raw array inside a Tensor of any level; anything else unchanged."""
+    while hasattr(value, "node"):
+        value = value.value
+    return value
+
+
+def as_dtype(dtype: Any) -> np.dtype:
+    """NumPy's dtype for a dtype, a name, a Python type or another library's dtype."""
+    if isinstance(dtype, np.dtype):
+        return dtype
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        pass
+    try:  # torch.float32, array_api_strict.float32: the name after the last dot
+        return np.dtype(str(dtype).rpartition(".")[2])
+    except TypeError:
+        raise TypeError(f"dtype: not a dtype; got {dtype!r}. Use xgrad.float32, 'float32' or float.") from None
+
+
+def _dtype(dtype: Any) -> np.dtype | None:
+    return None if dtype is None else as_dtype(dtype)
+
+
+def _device(device: Any) -> Device | None:
+    return None if device is None else parse_device(device)
+
+
+_CANONICAL: dict[str, Callable[[Any], Any]] = {
+    "axis": as_axis,
+    "axes": as_shape,
+    "shape": as_shape,
+    "shift": as_axis,
+    "dtype": _dtype,
+    "device": _device,
+}
+
+
+def canonical(params: dict[str, Any]) -> dict[str, Any]:
+    """Metadata by keyword with shapes and axes as Python ints, dtypes as NumPy's, devices as Devices."""
+    return {name: _CANONICAL[name](v) if name in _CANONICAL else v for name, v in params.items()}
+
+
+def localise(xp: Generic, params: dict[str, Any], like: Any) -> dict[str, Any]:
+    """Canonical metadata in the words of one library: its dtypes, its devices, its arrays inside a key."""
+    local = dict(params)
+    if local.get("dtype") is not None:
+        local["dtype"] = xp.raw_dtype(local["dtype"])
+    if local.get("device") is not None:
+        local["device"] = xp.raw_device(local["device"].place)
+    if "key" in local:
+        local["key"] = tuple(_local_index(xp, k, like) if hasattr(k, "shape") else k for k in local["key"])
+    return local
+
+
+def _local_index(xp: Generic, index: Any, like: Any) -> Any:
+    index = strip(index)
+    owner = namespace_of(index)
+    if owner is xp:
+        return index
+    return xp.from_numpy(owner.to_numpy(index), xp.device_of(like))  # type: ignore[union-attr]
+
+
+def settle(function: str, names: tuple[str, ...], values: list[Any], loose: list[bool], promote: tuple[int, ...]):
+    """Operands of one call on one library and device, and of one dtype where the library does not promote by itself.
+
+    Parameters
+    ----------
+    function, names
+        For messages: the function and its arguments.
+    values
+        Raw arrays and Python scalars.
+    loose
+        Which values are uncommitted and follow the device of the others.
+    promote
+        Positions that share a result dtype.
+
+    Returns
+    -------
+    tuple
+        The backend and the list of operands.
+    """
+    owners: list[Generic | None] = [None if type(v) in SCALARS or v is None else namespace_of(v) for v in values]
+    target: tuple[Generic, str] | None = None
+    first = ""
+    for committed in (True, False):
+        for name, value, owner, free in zip(names, values, owners, loose, strict=True):
+            if owner is None or free is committed:
+                if owner is None and type(value) not in SCALARS and value is not None:
+                    raise not_an_array(function, name, value)
+                continue
+            place = owner.device_of(value)
+            if target is None:
+                target, first = (owner, place), name
+            elif committed and target != (owner, place):
+                here, there = Device(target[0].name, target[1]), Device(owner.name, place)
+                raise DeviceError(
+                    f"{function}: {first} and {name} are on different devices; got {here} and {there}. "
+                    "Move one with x.to(device)."
+                )
+    if target is None:
+        raise not_an_array(function, names[0], values[0])
+    xp, place = target
+    settled = [
+        v if owner is None or (owner is xp and owner.device_of(v) == place) else xp.from_numpy(owner.to_numpy(v), place)
+        for v, owner in zip(values, owners, strict=True)
+    ]
+    if promote and not xp.promotes:
+        settled = _promoted(xp, settled, promote)
+    return xp, settled
+
+
+def _promoted(xp: Generic, values: list[Any], promote: tuple[int, ...]) -> list[Any]:
+    chosen = [values[i] for i in promote if i < len(values) and values[i] is not None]
+    dtypes = [v if type(v) in SCALARS else xp.numpy_dtype(v.dtype) for v in chosen]
+    result = np.result_type(*dtypes)
+    out = list(values)
+    for i in promote:
+        value = out[i] if i < len(out) else None
+        if value is not None and type(value) not in SCALARS and xp.numpy_dtype(value.dtype) != result:
+            out[i] = xp.astype(value, xp.raw_dtype(result))
+    return out

@@ -1,0 +1,144 @@
+"""Axes, shapes and indices as canonical Python values: tuples of int, no arrays.
+
+Arguments pass through here before any backend sees them, so ``[2, 3]``, ``np.int64(2)`` and negative axes mean the same
+on every array library.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+
+def normalise_axis(axis: Any, ndim: int, function: str = "axis") -> int:
+    """``axis`` as a non-negative int; IndexError when it is outside ``ndim`` axes."""
+    axis = operator.index(axis)
+    if not -ndim <= axis < ndim:
+        raise IndexError(f"{function}: axis is out of range; got {axis} for {ndim} axes. Use -{ndim} to {ndim - 1}.")
+    return axis % ndim
+
+
+def normalise_axes(axis: Any, ndim: int, function: str = "axis") -> tuple[int, ...]:
+    """``axis`` (None for all, an int, or several) as a tuple of distinct non-negative ints."""
+    if axis is None:
+        return tuple(range(ndim))
+    if not isinstance(axis, Iterable):
+        return (normalise_axis(axis, ndim, function),)
+    axes = tuple(normalise_axis(a, ndim, function) for a in axis)
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{function}: axis names an axis twice; got {tuple(axis)}. Name each once.")
+    return axes
+
+
+def keepdims_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+    """The shape of a reduction of ``shape`` over ``axis`` with the reduced axes kept at length one."""
+    axes = normalise_axes(axis, len(shape))
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def inverse_permutation(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The permutation that undoes ``axes``."""
+    return tuple(axes.index(i) for i in range(len(axes)))
+
+
+def moved(ndim: int, source: Any, destination: Any) -> tuple[int, ...]:
+    """The permutation that takes the axes ``source`` to the places ``destination``, the others in order."""
+    start = normalise_axes(source if isinstance(source, Iterable) else (source,), ndim, "moveaxis")
+    end = normalise_axes(destination if isinstance(destination, Iterable) else (destination,), ndim, "moveaxis")
+    if len(start) != len(end):
+        raise ValueError(f"moveaxis: source and destination differ in length; got {start} and {end}.")
+    order = [i for i in range(ndim) if i not in start]
+    for place, axis in sorted(zip(end, start, strict=True)):
+        order.insert(place, axis)
+    return tuple(order)
+
+
+def as_shape(shape: Any) -> tuple[int, ...]:
+    """An int or several as a tuple of Python ints."""
+    if isinstance(shape, Iterable):
+        return tuple(operator.index(n) for n in shape)
+    return (operator.index(shape),)
+
+
+def as_axis(axis: Any) -> Any:
+    """None, a Python int, or a tuple of Python ints."""
+    if axis is None:
+        return None
+    if isinstance(axis, Iterable):
+        return tuple(operator.index(a) for a in axis)
+    return operator.index(axis)
+
+
+def infer_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """``shape`` with its one -1 replaced by what ``size`` elements leave for it."""
+    known = math.prod(n for n in shape if n != -1)
+    if shape.count(-1) == 1 and known and size % known == 0:
+        shape = tuple(size // known if n == -1 else n for n in shape)
+    if -1 in shape or math.prod(shape) != size:
+        raise ValueError(f"reshape: shape does not hold {size} elements; got {shape}. Their products must agree.")
+    return shape
+
+
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The common shape, aligned from the right; ValueError when two extents differ and neither is one."""
+    ndim = max((len(s) for s in shapes), default=0)
+    result = []
+    for extents in zip(*((1,) * (ndim - len(s)) + tuple(s) for s in shapes), strict=True):
+        distinct = {n for n in extents if n != 1}
+        if len(distinct) > 1:
+            listed = " and ".join(str(tuple(s)) for s in shapes)
+            raise ValueError(f"broadcast_shapes: shapes do not fit together; got {listed}. Extents must agree or be 1.")
+        result.append(distinct.pop() if distinct else 1)
+    return tuple(result)
+
+
+def summed_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Axes of ``shape`` to sum so that it fits ``target``, which was broadcast to it; None when it was not.
+
+    Matched by position from the right, never by extent: a square array has equal extents.
+    """
+    extra = len(shape) - len(target)
+    if extra < 0:
+        return None
+    axes = list(range(extra))
+    for i, (n, m) in enumerate(zip(shape[extra:], target, strict=True), start=extra):
+        if m == 1 and n != 1:
+            axes.append(i)
+        elif n != m:
+            return None
+    return tuple(axes)
+
+
+def is_basic(key: tuple[Any, ...]) -> bool:
+    """Whether a canonical key holds only ints, slices, None and Ellipsis, so that it selects each element once."""
+    return all(k is None or k is Ellipsis or isinstance(k, int | slice) for k in key)
+
+
+def complete_key(key: Any, ndim: int) -> tuple[Any, ...]:
+    """An index as a tuple with exactly one Ellipsis: ``x[1:]`` of a matrix becomes ``(slice(1, None), ...)``.
+
+    Ints become Python ints, lists become arrays at the backend; arrays pass through.
+    """
+    items = list(key) if isinstance(key, tuple) else [key]
+    for i, k in enumerate(items):
+        if isinstance(k, bool) or k is None or k is Ellipsis or hasattr(k, "shape") or isinstance(k, list):
+            continue
+        if isinstance(k, slice):
+            items[i] = slice(*(None if n is None else operator.index(n) for n in (k.start, k.stop, k.step)))
+        else:
+            items[i] = operator.index(k)
+    ellipses = sum(k is Ellipsis for k in items)
+    if ellipses > 1:
+        raise IndexError("getitem: an index may hold only one Ellipsis (...); got several. Keep one.")
+    if not ellipses:
+        items.append(Ellipsis)
+    used = sum(
+        getattr(k, "ndim", 1) if str(getattr(k, "dtype", "")).endswith("bool") else 1
+        for k in items
+        if k is not None and k is not Ellipsis and not isinstance(k, bool)
+    )
+    if used > ndim:
+        raise IndexError(f"getitem: too many indices; got {used} for an array of {ndim} axes.")
+    return tuple(items)

@@ -1,0 +1,142 @@
+"""Which library holds an array, and which devices there are.
+
+``namespace_of`` answers with a backend: the array library as rules see it.  It is found once per array type and cached.
+Nothing heavy is imported before it is asked for, and CUDA is probed at first use, never at ``import xgrad``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import DeviceError
+from .generic import Generic
+
+# The first word of a device's name, and the module below this package that speaks for it.
+_MODULES = {"cpu": "numpy", "numpy": "numpy", "cuda": "cupy", "cupy": "cupy", "torch": "torch", "strict": "strict"}
+_BY_NAME: dict[str, Generic] = {}
+_BY_TYPE: dict[type, Generic] = {}
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where an array lives: the library that holds it, and that library's own name for the place.
+
+    Parameters
+    ----------
+    backend : str
+        ``"numpy"``, ``"cupy"``, ``"torch"``, ``"strict"``, or the name of another array library.
+    place : str
+        The library's device, such as ``"cpu"`` or ``"cuda:0"``.
+    """
+
+    backend: str
+    place: str
+
+    def __str__(self) -> str:
+        return self.place if self.backend in ("numpy", "cupy") else f"{self.backend}:{self.place}"
+
+    def __repr__(self) -> str:
+        return f"Device({str(self)!r})"
+
+
+def get(name: str) -> Generic:
+    """The backend called ``name``, loaded at the first call; DeviceError when it cannot be had."""
+    backend = _BY_NAME.get(name)
+    if backend is None:
+        if name not in _MODULES.values():
+            raise DeviceError(f"device: there is no backend {name!r}. Use one of {', '.join(_names())}.")
+        backend = importlib.import_module(f".{name}", __name__).load()
+        _BY_NAME[name] = backend
+    return backend
+
+
+def _names() -> list[str]:
+    return ["cpu", "cuda", "cuda:N", "torch:cpu", "torch:cuda:N", "strict"]
+
+
+def parse_device(device: Any) -> Device:
+    """A Device from its name or from itself; DeviceError when it names none that is usable here."""
+    if isinstance(device, Device):
+        return device
+    if not isinstance(device, str):
+        raise TypeError(f"device: expected a name or a Device; got {device!r}. Use one of {', '.join(_names())}.")
+    first, _, rest = device.partition(":")
+    if first not in _MODULES:
+        raise DeviceError(f"device: unknown device; got {device!r}. Use one of {', '.join(_names())}.")
+    if first == "cuda" and not re.fullmatch(r"(\d+)?", rest):
+        raise DeviceError(f"device: a CUDA device has a number; got {device!r}. Write 'cuda' or 'cuda:0'.")
+    backend = get(_MODULES[first])
+    place = device if first in ("cpu", "cuda") else rest
+    return Device(backend.name, backend.place(place))
+
+
+def namespace_of(array: Any) -> Generic | None:
+    """The backend whose library holds ``array``, or None when it is no array."""
+    kind = type(array)
+    try:
+        return _BY_TYPE[kind]
+    except KeyError:
+        backend = _find(array)
+        if backend is not None:
+            _BY_TYPE[kind] = backend
+        return backend
+
+
+def _find(array: Any) -> Generic | None:
+    root = type(array).__module__.partition(".")[0]
+    if isinstance(array, np.ndarray | np.generic):
+        return get("numpy")
+    if root in ("torch", "cupy") and hasattr(array, "dtype") and hasattr(array, "shape"):
+        return get(root)
+    if root == "array_api_strict":
+        return get("strict")
+    if hasattr(array, "__array_namespace__") and hasattr(array, "shape"):
+        if root not in _BY_NAME:
+            from array_api_compat import array_namespace
+
+            _BY_NAME[root] = Generic(root, array_namespace(array))
+        return _BY_NAME[root]
+    return None
+
+
+def device_of(array: Any) -> Device:
+    """The Device of a raw array."""
+    backend = namespace_of(array)
+    return Device(backend.name, backend.device_of(array))  # type: ignore[union-attr]
+
+
+def transfer(array: Any, device: Device) -> Any:
+    """A raw array of any library on any device; through NumPy where the library changes."""
+    owner = namespace_of(array)
+    if owner is None:
+        raise TypeError(f"transfer: expected an array; got {type(array).__name__}.")
+    if owner.name == device.backend:
+        return owner.to_place(array, device.place)
+    return get(device.backend).from_numpy(owner.to_numpy(array), device.place)
+
+
+def devices() -> dict[str, str | None]:
+    """Every device by name: None when it is usable here, else the reason why not.
+
+    Examples
+    --------
+    >>> import xgrad
+    >>> xgrad.devices()["cpu"] is None
+    True
+    """
+    found: dict[str, str | None] = {}
+    for prefix, name in {"cpu": "numpy", "cuda": "cupy", "torch": "torch", "strict": "strict"}.items():
+        try:
+            backend = get(name)
+            places = backend.places()
+        except DeviceError as error:
+            found[prefix] = str(error)
+            continue
+        for place in places:
+            found[str(Device(backend.name, place))] = None
+    return found

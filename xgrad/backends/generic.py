@@ -1,0 +1,265 @@
+"""Any library that follows the array API standard, and the few functions the standard lacks, in standard calls.
+
+A backend *is* the array namespace that rules see: a name it does not define is looked up in the library it stands for,
+then among xgrad's composites.  The other backends subclass this one and hold only their differences.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..axes import is_basic
+from ..errors import DeviceError
+from ..registry import composites
+
+
+class Generic:
+    """An array library: its functions as attributes, and what the engine asks of it.
+
+    Parameters
+    ----------
+    name : str
+        The library's name, the first part of its devices' names.
+    library : module
+        Its array API namespace.
+    """
+
+    promotes = False  # whether the library itself combines dtypes as the standard and NumPy do
+    mutable = False  # whether ``x[key] = v`` may be used on an array nobody else sees
+
+    def __init__(self, name: str, library: Any):
+        self.name = self.__name__ = name
+        self.library = library
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "library" not in self.__dict__:
+            raise AttributeError(name)
+        function = getattr(self.library, name, None)
+        if function is None:
+            if name not in composites:
+                raise AttributeError(f"{name}: the array library {self.name} has no such function.")
+            function = partial(composites[name], self)
+        setattr(self, name, function)  # found once
+        return function
+
+    # Devices and dtypes ---------------------------------------------------------------------------------------------
+
+    def places(self) -> list[str]:
+        """The names of the library's usable devices."""
+        return [str(d) for d in self.library.__array_namespace_info__().devices() if d is not None]
+
+    def place(self, name: str) -> str:
+        """The library's own name for the device that a user calls ``name`` (the default one for an empty name)."""
+        places = self.places()
+        for place in places:
+            if name in ("", place):
+                return place
+        raise DeviceError(f"device: {self.name} has no device {name!r}; got {', '.join(places)}. Use one of these.")
+
+    def raw_device(self, place: str) -> Any:
+        """The library's device object called ``place``."""
+        for device in self.library.__array_namespace_info__().devices():
+            if str(device) == place:
+                return device
+        return None
+
+    def device_of(self, array: Any) -> str:
+        """The name of the device that holds ``array``."""
+        return str(array.device)
+
+    def raw_dtype(self, dtype: np.dtype) -> Any:
+        """The library's dtype for one of NumPy's."""
+        found = getattr(self.library, dtype.name, None)
+        if found is None:
+            raise TypeError(f"dtype: the array library {self.name} has no {dtype.name}. Use another dtype or device.")
+        return found
+
+    def numpy_dtype(self, dtype: Any) -> np.dtype:
+        """NumPy's dtype for one of the library's."""
+        for name in _DTYPE_NAMES:
+            if dtype == getattr(self.library, name, None):
+                return np.dtype(name)
+        return np.dtype(str(dtype).rpartition(".")[2])
+
+    def from_numpy(self, array: np.ndarray, place: str) -> Any:
+        """A NumPy array as an array of this library, on the device called ``place``."""
+        return self.library.asarray(array, dtype=self.raw_dtype(array.dtype), device=self.raw_device(place))
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        """An array of this library as a NumPy array (a copy from a device that NumPy cannot see)."""
+        return np.from_dlpack(array)
+
+    def to_place(self, array: Any, place: str) -> Any:
+        """The array on the device called ``place``."""
+        device = self.raw_device(place)
+        move = getattr(self.library, "to_device", None)  # array_api_compat has it as a function, the standard as a method
+        return move(array, device) if move else array.to_device(device)
+
+    def on(self, place: str) -> contextlib.AbstractContextManager[Any]:
+        """A context in which the library creates arrays on the device called ``place``."""
+        return contextlib.nullcontext()
+
+    def copy(self, x, /):
+        """``x`` in memory of its own."""
+        return self.library.asarray(x, copy=True)
+
+    def own(self, array: Any) -> Any:
+        """``array``, copied when it is read-only or its elements share memory, as broadcasting makes them."""
+        return array
+
+    def cast(self, x, /, *, dtype):
+        """``x`` with another of the library's dtypes."""
+        return self.astype(x, dtype)
+
+    def device(self, x, /) -> Any:
+        """The Device of a raw array, for rules."""
+        from . import device_of
+
+        return device_of(x)
+
+    def to_device(self, x, /, *, target):
+        """``x``, an array of any library, on a Device of any library."""
+        from . import transfer
+
+        return transfer(x, target)
+
+    def astype(self, x, /, dtype, *, copy=True, device=None):
+        """``x`` with another of the library's dtypes."""
+        return self.library.astype(x, dtype, copy=copy)
+
+    def as_array(self, result: Any) -> Any:
+        """What a function of the library returned, as an array: NumPy returns scalars for 0-d results."""
+        return result
+
+    def is_view(self, result: Any, array: Any) -> bool:
+        """Whether a write to ``result`` should reach ``array``; libraries that cannot tell follow NumPy's usual case."""
+        return True
+
+    def quiet(self) -> contextlib.AbstractContextManager[Any]:
+        """A context without floating-point warnings."""
+        return contextlib.nullcontext()
+
+    # Functions the standard lacks -----------------------------------------------------------------------------------
+
+    def getitem(self, x, /, *, key):
+        """``x[key]`` for every kind of key: the elements' flat positions are found on the host, then taken."""
+        if is_basic(key) and all(k.step in (None, 1) for k in key if isinstance(k, slice)):
+            return x[key]
+        positions = self._positions(key, x.shape)
+        taken = self.take(self.reshape(x, (-1,)), self._index(positions, x), axis=0)
+        return self.reshape(taken, positions.shape)
+
+    def scatter_add(self, x, /, *, key, shape):
+        """Zeros of ``shape`` with ``x`` added at ``key``; a place named twice receives both.
+
+        Rows for one place are added in pairs, so n rows for it take log2(n) steps and the rounding error stays small.
+        """
+        positions = self._positions(key, shape)
+        values = self.reshape(self.broadcast_to(x, positions.shape), (-1,))
+        places = positions.reshape(-1)
+        order = np.argsort(places, kind="stable")
+        places, values = places[order], self.take(values, self._index(order, x), axis=0)
+        zero = self.zeros((1,), dtype=x.dtype, device=x.device)
+        while True:
+            starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]][: len(places)])
+            if len(starts) == len(places):
+                break
+            rank = np.arange(len(places)) - np.repeat(starts, np.diff(np.r_[starts, len(places)]))
+            first = np.flatnonzero(rank % 2 == 0)
+            paired = np.r_[rank, 0][first + 1] % 2 == 1
+            second = np.where(paired, first + 1, len(places))
+            padded = self.concat([values, zero])
+            values = self.take(values, self._index(first, x), axis=0) + self.take(padded, self._index(second, x), axis=0)
+            places = places[first]
+        source = np.full(math.prod(shape), len(places))
+        source[places] = np.arange(len(places))
+        return self.reshape(self.take(self.concat([values, zero]), self._index(source, x), axis=0), shape)
+
+    def setitem(self, x, value, /, *, key):
+        """``x`` with ``value`` at ``key``, in new memory; of several values for one place the last one stays."""
+        positions = self._positions(key, x.shape)
+        if not hasattr(value, "shape"):
+            value = self.full((), value, dtype=x.dtype, device=x.device)
+        value = self.astype(self.reshape(self.broadcast_to(value, positions.shape), (-1,)), x.dtype)
+        source = np.arange(math.prod(x.shape))
+        source[positions.reshape(-1)] = np.arange(positions.size) + source.size
+        both = self.concat([self.reshape(x, (-1,)), value])
+        return self.reshape(self.take(both, self._index(source, x), axis=0), x.shape)
+
+    def _positions(self, key: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
+        host = tuple(self.to_numpy(k) if hasattr(k, "shape") and not isinstance(k, np.ndarray) else k for k in key)
+        return np.asarray(np.arange(math.prod(shape)).reshape(shape)[host])
+
+    def _index(self, positions: np.ndarray, like: Any) -> Any:
+        return self.from_numpy(np.ascontiguousarray(positions, dtype=np.int64), self.device_of(like))
+
+    def erf(self, x, /):
+        """Error function, to full double precision.
+
+        W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969), 631-637.
+        """
+        y = self.abs(x)
+        small, middle = self.clip(y, 0.0, 0.46875), self.clip(y, 0.46875, 4.0)
+        z = small * small
+        near = small * _ratio(z, _ERF_A, _ERF_B)
+        mid = 1.0 - self.exp(-middle * middle) * _ratio(middle, _ERF_C, _ERF_D)
+        far = self.clip(y, 4.0, 10.0)
+        w = 1.0 / (far * far)
+        tail = (1.0 / math.sqrt(math.pi) - w * _ratio(w, _ERF_P, _ERF_Q)) / far
+        out = self.where(y <= 0.46875, near, self.where(y <= 4.0, mid, 1.0 - self.exp(-far * far) * tail))
+        out = self.where(x != x, x, out)
+        return self.where(x < 0, -out, out)
+
+
+def _ratio(z: Any, numerator: tuple[float, ...], denominator: tuple[float, ...]) -> Any:
+    """A ratio of two polynomials by Horner's scheme, highest power first."""
+    top, bottom = z * 0.0 + numerator[0], z * 0.0 + denominator[0]
+    for a in numerator[1:]:
+        top = top * z + a
+    for b in denominator[1:]:
+        bottom = bottom * z + b
+    return top / bottom
+
+
+_DTYPE_NAMES = (
+    "float64 float32 complex128 complex64 bool int64 int32 int16 int8 uint64 uint32 uint16 uint8 float16"
+).split()
+
+_ERF_A = (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3)
+_ERF_B = (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3)
+_ERF_C = (
+    2.15311535474403846e-8,
+    5.64188496988670089e-1,
+    8.88314979438837594,
+    6.61191906371416295e1,
+    2.98635138197400131e2,
+    8.81952221241769090e2,
+    1.71204761263407058e3,
+    2.05107837782607147e3,
+    1.23033935479799725e3,
+)
+_ERF_D = (
+    1.0,
+    1.57449261107098347e1,
+    1.17693950891312499e2,
+    5.37181101862009858e2,
+    1.62138957456669019e3,
+    3.29079923573345963e3,
+    4.36261909014324716e3,
+    3.43936767414372164e3,
+    1.23033935480374942e3,
+)
+_ERF_P = (
+    1.63153871373020978e-2,
+    3.05326634961232344e-1,
+    3.60344899949804439e-1,
+    1.25781726111229246e-1,
+    1.60837851487422766e-2,
+    6.58749161529837803e-4,
+)
+_ERF_Q = (1.0, 2.56852019228982242, 1.87295284992346725, 5.27905102951428412e-1, 6.05183413124413191e-2, 2.33520497626869185e-3)

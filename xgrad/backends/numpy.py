@@ -1,0 +1,115 @@
+"""NumPy on the CPU: the standard's namespace already, but for 0-d results, descending sorts and error functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..axes import is_basic
+from .generic import Generic
+
+
+class NumPy(Generic):
+    """NumPy, with the differences that xgrad's rules and the standard ask for."""
+
+    promotes = True
+    array_type = np.ndarray
+
+    def places(self) -> list[str]:
+        """One device: the CPU."""
+        return ["cpu"]
+
+    def raw_device(self, place: str) -> str:
+        """NumPy's word for its one device."""
+        return "cpu"
+
+    def device_of(self, array: Any) -> str:
+        """Always the CPU."""
+        return "cpu"
+
+    def raw_dtype(self, dtype: np.dtype) -> np.dtype:
+        """The same dtype."""
+        return dtype
+
+    def numpy_dtype(self, dtype: Any) -> np.dtype:
+        """The same dtype."""
+        return dtype
+
+    def from_numpy(self, array: np.ndarray, place: str) -> np.ndarray:
+        """The same array, as a plain ndarray."""
+        return np.asarray(array)
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        """The same array."""
+        return array
+
+    def to_place(self, array: Any, place: str) -> Any:
+        """The same array."""
+        return array
+
+    def as_array(self, result: Any) -> Any:
+        """A NumPy scalar as a 0-d array."""
+        return np.asarray(result) if isinstance(result, np.generic) else result
+
+    def own(self, array: Any) -> Any:
+        """``array``, copied when it is read-only, as broadcasting makes it."""
+        return array if not isinstance(array, np.ndarray) or array.flags.writeable else array.copy()
+
+    def astype(self, x, /, dtype, *, copy=True, device=None):
+        """``x`` with another dtype."""
+        return np.asarray(x).astype(dtype, copy=copy)
+
+    def is_view(self, result: Any, array: Any) -> bool:
+        """Whether the two share memory."""
+        base = result.base
+        return base is not None and (base is array or base is array.base)
+
+    def quiet(self):
+        """A context without floating-point warnings."""
+        return np.errstate(all="ignore")
+
+    def getitem(self, x, /, *, key):
+        """``x[key]``."""
+        return x[key]
+
+    def setitem(self, x, value, /, *, key):
+        """``x`` with ``value`` at ``key``, in new memory."""
+        out = np.array(x)
+        out[key] = value
+        return out
+
+    def scatter_add(self, x, /, *, key, shape):
+        """Zeros of ``shape`` with ``x`` added at ``key``; a place named twice receives both."""
+        out = np.zeros(shape, dtype=x.dtype)
+        if is_basic(key) or all(is_basic((k,)) or k.dtype == np.bool_ for k in key):
+            out[key] = x  # each place is named once
+        else:
+            np.add.at(out, key, x)
+        return out
+
+    def sort(self, x, /, *, axis=-1, descending=False, stable=True):
+        """Sorted along ``axis``."""
+        if not descending:
+            return np.sort(x, axis=axis, stable=stable)
+        return np.take_along_axis(x, self.argsort(x, axis=axis, descending=True), axis=axis)
+
+    def argsort(self, x, /, *, axis=-1, descending=False, stable=True):
+        """Positions that sort along ``axis``; equal elements keep their order."""
+        if not descending:
+            return np.argsort(x, axis=axis, stable=True)
+        ascending = np.argsort(np.flip(x, axis=axis), axis=axis, stable=True)
+        return np.flip(x.shape[axis] - 1 - ascending, axis=axis)
+
+    def take_along_axis(self, x, indices, /, *, axis=-1):
+        """Elements of ``x`` at ``indices`` along ``axis``, the other axes broadcast."""
+        return np.take_along_axis(x, indices, axis=axis)
+
+    def argmax(self, x, /, *, axis=None, keepdims=False):
+        """Position of the first maximum."""
+        return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+def load() -> NumPy:
+    """The backend; NumPy is always there."""
+    return NumPy("numpy", np)

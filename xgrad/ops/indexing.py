@@ -1,0 +1,83 @@
+"""Indexing functions: reading, writing and taking elements.
+
+``getitem`` and ``scatter_add`` are linear and each other's rule.
+"""
+
+from __future__ import annotations
+
+from ..core import primitive
+
+
+@primitive(selects=True)
+def getitem(x, /, *, key):
+    """``x[key]`` for a complete key of ints, slices, None, Ellipsis, integer and boolean arrays."""
+
+
+@getitem.vjp
+def getitem_vjp(xp, out, x, *, key):
+    shape = x.shape
+    return lambda ct: xp.scatter_add(ct, key=key, shape=shape)
+
+
+@getitem.view
+def getitem_put_back(xp, base, part, *, key):
+    return xp.setitem(base, part, key=key)
+
+
+@primitive(vjp=lambda xp, out, x, key, shape: lambda ct: xp.getitem(ct, key=key))
+def scatter_add(x, /, *, key, shape):
+    """Zeros of ``shape`` with ``x`` added at ``key``; a place named twice receives both."""
+
+
+@primitive(selects=True, promote=())
+def setitem(x, value, /, *, key):
+    """``x`` with ``value`` at ``key``, as a new array; of several values for one place the last one stays."""
+
+
+@setitem.vjp
+def setitem_vjp(xp, out, x, value, *, key):
+    extra = max(0, getattr(value, "ndim", 0) - len(xp.getitem(out, key=key).shape))
+    value_shape = getattr(value, "shape", ())
+    several = any(hasattr(k, "shape") and not xp.isdtype(k.dtype, "bool") for k in key)
+
+    def written(ct):
+        part = xp.getitem(ct, key=key)
+        if several:  # a place written twice keeps one value: only that one has a gradient
+            number = xp.reshape(xp.cumulative_sum(xp.ones_like(xp.reshape(part, (-1,)))), part.shape)
+            ct_real = xp.setitem(xp.zeros_like(ct), number, key=key)
+            part = xp.where(xp.getitem(ct_real, key=key) == number, part, xp.zeros_like(part))
+        return xp.reshape(part, value_shape) if extra and part.shape == value_shape[extra:] else part
+
+    return lambda ct: xp.setitem(ct, 0, key=key), written
+
+
+@primitive(selects=True, promote=())
+def take(x, indices, /, *, axis=None):
+    """Elements of ``x`` at ``indices`` along ``axis``."""
+
+
+@take.vjp
+def take_vjp(xp, out, x, indices, *, axis=None):
+    shape = x.shape
+    key = (slice(None),) * (0 if axis is None else axis % len(shape)) + (indices, ...)
+    return lambda ct: xp.scatter_add(ct, key=key, shape=shape), None
+
+
+@primitive(selects=True, promote=())
+def take_along_axis(x, indices, /, *, axis=-1):
+    """Elements of ``x`` at ``indices`` along ``axis``, the other axes matched by broadcasting."""
+
+
+@take_along_axis.vjp
+def take_along_axis_vjp(xp, out, x, indices, *, axis=-1):
+    shape, axis = x.shape, axis % len(x.shape)
+
+    def pullback(ct):
+        key = tuple(
+            indices if i == axis else xp.reshape(xp.arange(n, device=ct.device), (n,) + (1,) * (len(shape) - 1 - i))
+            for i, n in enumerate(shape)
+        )
+        grown = tuple(ct.shape[i] if i == axis else n for i, n in enumerate(shape))
+        return xp.scatter_add(xp.broadcast_to(ct, grown), key=(*key, ...), shape=shape)
+
+    return pullback, None

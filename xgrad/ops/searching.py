@@ -1,0 +1,44 @@
+"""Searching functions: values that are chosen flow, positions do not."""
+
+from __future__ import annotations
+
+from ..core import primitive
+
+
+@primitive(selects=True, promote=(1, 2))
+def where(condition, x1, x2, /):
+    """``x1`` where the condition holds, else ``x2``."""
+
+
+@where.vjp
+def where_vjp(xp, out, condition, x1, x2):
+    return (
+        None,
+        lambda ct: xp.where(condition, ct, xp.zeros_like(ct)),
+        lambda ct: xp.where(condition, xp.zeros_like(ct), ct),
+    )
+
+
+@primitive(zero=True)
+def argmax(x, /, *, axis=None, keepdims=False):
+    """Position of the first maximum along ``axis``, or in the flattened array."""
+
+
+@primitive(zero=True)
+def argmin(x, /, *, axis=None, keepdims=False):
+    """Position of the first minimum along ``axis``, or in the flattened array."""
+
+
+@primitive(zero=True, results=True)
+def nonzero(x, /):
+    """Positions of the elements that are not zero, one array per axis."""
+
+
+@primitive(zero=True)
+def count_nonzero(x, /, *, axis=None, keepdims=False):
+    """How many elements are not zero."""
+
+
+@primitive(zero=True)
+def searchsorted(x1, x2, /, *, side="left", sorter=None):
+    """Where to insert each element of ``x2`` so that the sorted ``x1`` stays sorted."""

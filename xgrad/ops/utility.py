@@ -1,0 +1,26 @@
+"""Utility functions."""
+
+from __future__ import annotations
+
+from ..core import composite, primitive
+
+
+@primitive(zero=True)
+def all(x, /, *, axis=None, keepdims=False):
+    """Whether every element is true."""
+
+
+@primitive(zero=True)
+def any(x, /, *, axis=None, keepdims=False):
+    """Whether any element is true."""
+
+
+@composite
+def diff(xp, x, /, *, axis=-1, n=1):
+    """Differences of neighbours along ``axis``, ``n`` times."""
+    axis = axis % x.ndim
+    for _ in range(n):
+        later = xp.getitem(x, key=(slice(None),) * axis + (slice(1, None), ...))
+        earlier = xp.getitem(x, key=(slice(None),) * axis + (slice(None, -1), ...))
+        x = later - earlier
+    return x

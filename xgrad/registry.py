@@ -1,0 +1,161 @@
+"""The table of functions by name, and the mixin that spells every operator once.
+
+Operators, NumPy's protocols and lifted rules find a function here by its name, so the class, the functions and the
+rules need not import one another.  ``functions`` is itself a namespace: it is the ``xp`` that a rule meets when it runs
+on Tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .errors import NotAnArrayError
+
+
+class Functions:
+    """Every registered function as an attribute: the array namespace of Tensors."""
+
+    __name__ = "xgrad"
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"xgrad has no function {name!r}.")
+
+
+functions = Functions()
+composites: dict[str, Callable[..., Any]] = {}  # name -> formula(xp, ...), for array libraries that lack the function
+
+
+def register(function: Callable[..., Any]) -> None:
+    """Enter a public function under its own name."""
+    setattr(functions, function.__name__, function)
+
+
+def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """The operator, its reflection and its in-place form, for the function called ``name``."""
+
+    def operator(self, other):
+        try:
+            return getattr(functions, name)(self, other)
+        except NotAnArrayError:
+            return NotImplemented
+
+    def reflected(self, other):
+        try:
+            return getattr(functions, name)(other, self)
+        except NotAnArrayError:
+            return NotImplemented
+
+    def inplace(self, other):
+        try:
+            return self._write(getattr(functions, name)(self, other), name)
+        except NotAnArrayError:
+            return NotImplemented
+
+    return operator, reflected, inplace
+
+
+def _unary(name: str) -> Callable[..., Any]:
+    return lambda self: getattr(functions, name)(self)
+
+
+class Operators:
+    """Python's operators, each bound once to the function that computes it."""
+
+    __slots__ = ()
+
+    __add__, __radd__, __iadd__ = _binary("add")
+    __sub__, __rsub__, __isub__ = _binary("subtract")
+    __mul__, __rmul__, __imul__ = _binary("multiply")
+    __truediv__, __rtruediv__, __itruediv__ = _binary("divide")
+    __floordiv__, __rfloordiv__, __ifloordiv__ = _binary("floor_divide")
+    __mod__, __rmod__, __imod__ = _binary("remainder")
+    __pow__, __rpow__, __ipow__ = _binary("pow")
+    __matmul__, __rmatmul__, __imatmul__ = _binary("matmul")
+    __and__, __rand__, __iand__ = _binary("bitwise_and")
+    __or__, __ror__, __ior__ = _binary("bitwise_or")
+    __xor__, __rxor__, __ixor__ = _binary("bitwise_xor")
+    __lshift__, __rlshift__, __ilshift__ = _binary("bitwise_left_shift")
+    __rshift__, __rrshift__, __irshift__ = _binary("bitwise_right_shift")
+
+    __lt__ = _binary("less")[0]
+    __le__ = _binary("less_equal")[0]
+    __gt__ = _binary("greater")[0]
+    __ge__ = _binary("greater_equal")[0]
+    __eq__ = _binary("equal")[0]  # type: ignore[assignment]  # elementwise, as the array API standard has it
+    __ne__ = _binary("not_equal")[0]  # type: ignore[assignment]
+
+    __neg__ = _unary("negative")
+    __pos__ = _unary("positive")
+    __abs__ = _unary("abs")
+    __invert__ = _unary("bitwise_invert")
+
+    __hash__ = object.__hash__  # identity: elementwise equality cannot serve a dict
+
+
+def _method(name: str) -> Callable[..., Any]:
+    def method(self, *args, **kwargs):
+        return getattr(functions, name)(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"The function ``{name}`` with this Tensor as its first argument."
+    return method
+
+
+class Methods:
+    """NumPy's methods, each a thin name for the function."""
+
+    __slots__ = ()
+
+    sum = _method("sum")
+    mean = _method("mean")
+    prod = _method("prod")
+    max = _method("max")
+    min = _method("min")
+    any = _method("any")
+    all = _method("all")
+    argmax = _method("argmax")
+    argmin = _method("argmin")
+    argsort = _method("argsort")
+    clip = _method("clip")
+    round = _method("round")
+    conj = _method("conj")
+    conjugate = _method("conj")
+    squeeze = _method("squeeze")
+    repeat = _method("repeat")
+    take = _method("take")
+    astype = _method("astype")
+    nonzero = _method("nonzero")
+    broadcast_to = _method("broadcast_to")
+    dot = _method("matmul")
+    cumsum = _method("cumulative_sum")
+    cumprod = _method("cumulative_prod")
+
+    def std(self, axis=None, ddof=0, keepdims=False, *, correction=None):
+        """Standard deviation over ``axis``; ``ddof`` is NumPy's word for the standard's ``correction``."""
+        correction = ddof if correction is None else correction
+        return functions.std(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def var(self, axis=None, ddof=0, keepdims=False, *, correction=None):
+        """Variance over ``axis``; ``ddof`` is NumPy's word for the standard's ``correction``."""
+        correction = ddof if correction is None else correction
+        return functions.var(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def reshape(self, *shape):
+        """The same elements in another shape: ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
+        return functions.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes):
+        """Axes permuted, reversed when none are given: ``x.transpose(1, 0)`` or ``x.transpose((1, 0))``."""
+        axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return functions.permute_dims(self, axes or tuple(reversed(range(self.ndim))))  # type: ignore[attr-defined]
+
+    def ravel(self):
+        """All elements in one axis."""
+        return functions.reshape(self, (-1,))
+
+    flatten = ravel
+
+    def sort(self, axis=-1, *, descending=False, stable=True):
+        """Sort in place along ``axis``, as ``ndarray.sort`` does; ``xgrad.sort`` returns a sorted copy."""
+        self._write(functions.sort(self, axis=axis, descending=descending, stable=stable), "sort")  # type: ignore[attr-defined]

@@ -1,0 +1,187 @@
+"""The graph and the pass back over it: Node, reverse, fit and lift.
+
+**A pass** collects the reachable nodes in a list, sorts them by serial number (an argument is always older than its
+result) and walks them from the newest, so nothing recurses.  Cotangents live in a dict of the pass.  ``fit`` undoes
+broadcasting and casts at every edge, so no rule does.  A cotangent that is a Tensor (a derivative of this pass is
+wanted) may meet a pullback recorded on raw arrays; ``lift`` then rebuilds the closure with every captured array as a
+Tensor and the raw namespace as xgrad's, so one set of rules serves every order, and order 1 pays nothing for it.
+
+**Zeros.**  Selections (``where``, ``clip``, an index ...) send exact zeros to what they did not take.  From there on
+rules that may divide by zero are made zero-safe: a cotangent of zero contributes zero, not NaN.
+"""
+
+from __future__ import annotations
+
+import itertools
+import types
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from .arguments import as_dtype, strip
+from .axes import summed_axes
+from .backends import namespace_of
+from .backends.generic import Generic
+from .errors import GraphError
+from .face import Face
+from .registry import functions
+
+next_serial = itertools.count(1).__next__  # numbers nodes, levels and no_grad blocks in the order they come
+
+
+class Node:
+    """One recorded call, or a leaf (no edges); ``edges`` is None once released.  ``grad`` is set where it is kept."""
+
+    __slots__ = ("serial", "level", "edges", "op", "shape", "dtype", "grad")
+
+    def __init__(self, level: int, edges: Any, op: Any, shape: Any, dtype: Any):
+        self.serial = next_serial()
+        self.level = level
+        self.edges = edges
+        self.op = op
+        self.shape = shape
+        self.dtype = dtype
+
+
+UNCOMMITTED = Node(-1, (), None, None, None)  # marks a constant that follows the device of what it meets
+
+
+class Results(tuple):
+    """The cotangents of several results, or of several arguments; None where there is none."""
+
+    shape = dtype = None  # so that ``fit`` finds nothing to do
+
+    def __add__(self, other):
+        return Results(b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True))
+
+    @property
+    def lifted(self) -> bool:
+        """Whether a cotangent in here is a Tensor."""
+        return any(isinstance(ct, Face) for ct in self)
+
+
+_serial = attrgetter("serial")
+
+
+def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None = None) -> dict[Node, Any]:
+    """Pull the cotangents ``seeds`` back to the leaves; returns those of the leaves, raw or Tensors.
+
+    ``keep`` leaves the graph for another pass, ``keep_grads`` makes of every intermediate cotangent what is stored on its node.
+    """
+    order = list(seeds)
+    seen = set(order)
+    for node in order:  # grows while it is walked
+        if node.edges is None:
+            raise GraphError(
+                "backward: the graph was already released by an earlier pass. "
+                "Pass retain_graph=True to the earlier one, or compute the loss again."
+            )
+        for parent, _, _ in node.edges:
+            if parent not in seen:
+                seen.add(parent)
+                order.append(parent)
+    order.sort(key=_serial, reverse=True)
+    cts, owned, masked = dict(seeds), set(), False
+    for node in order:
+        edges = node.edges
+        if not edges:
+            if edges is None:
+                raise GraphError("backward: another thread released the graph during this pass. Use one thread a graph.")
+            continue
+        ct = cts.pop(node, None)
+        if not keep:
+            node.edges = None
+        if ct is None:
+            continue
+        if keep_grads and type(ct) is not Results:
+            node.grad = keep_grads(ct)
+        lifted = isinstance(ct, Face) or (type(ct) is Results and ct.lifted)
+        op = node.op
+        if op.flags:
+            masked = masked or op.selects
+        for parent, pullback, position in edges:
+            try:
+                if lifted:
+                    pullback = lift(pullback)
+                part = _zero_safe(pullback, ct) if masked and op.singular else pullback(ct)
+                if part.shape != parent.shape or part.dtype != parent.dtype:
+                    part = fit(part, parent)
+            except Exception as error:
+                error.add_note(_where(node, position, ct, parent))
+                raise
+            known = cts.get(parent)
+            if known is None:
+                cts[parent] = part
+            elif parent in owned and not lifted:
+                known += part
+                cts[parent] = known
+            else:
+                cts[parent] = known + part
+                owned.add(parent)
+    return cts
+
+
+def _where(node: Node, position: int, ct: Any, parent: Node) -> str:
+    names = node.op.names
+    name = names[position] if 0 <= position < len(names) and node.op.arrays is not None else f"number {position}"
+    shape = getattr(ct, "shape", None)
+    return f"while pulling back through {node.op.name}, argument {name} of shape {parent.shape}, cotangent {shape}"
+
+
+def _zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:
+    """The pullback of an elementwise function, zero where the cotangent is zero, even if the derivative is infinite."""
+    xp: Any = functions if isinstance(ct, Face) else namespace_of(ct)
+    with namespace_of(strip(ct)).quiet():  # type: ignore[union-attr]
+        part = pullback(ct)
+    return xp.where(ct == 0, xp.zeros_like(part), part)
+
+
+def fit(ct: Any, node: Node) -> Any:
+    """A cotangent with the shape and dtype of the value it belongs to: broadcasting undone, real part taken, cast."""
+    xp: Any = functions if isinstance(ct, Face) else namespace_of(ct)
+    if tuple(ct.shape) != tuple(node.shape):
+        axes = summed_axes(tuple(ct.shape), tuple(node.shape))
+        if axes is None:
+            raise ValueError(
+                f"fit: the rule made a cotangent of the wrong shape; got {tuple(ct.shape)} for a value of shape "
+                f"{tuple(node.shape)}. Its extents must agree or be broadcast from 1."
+            )
+        ct = xp.reshape(xp.sum(ct, axis=axes), node.shape)
+    have, want = as_dtype(ct.dtype), cotangent_dtype(node.dtype)
+    if have.kind == "c" and want.kind != "c":
+        ct = xp.real(ct)
+        have = as_dtype(ct.dtype)
+    if have != want:
+        ct = xp.astype(ct, want if isinstance(ct, Face) else xp.raw_dtype(want))
+    return ct
+
+
+def cotangent_dtype(dtype: Any) -> np.dtype:
+    """The dtype of gradients for values of ``dtype``: the same, or float64 for integers."""
+    dtype = as_dtype(dtype)
+    return dtype if dtype.kind in "fc" else np.dtype(np.float64)
+
+
+def lift(pullback: Any) -> Any:
+    """The same closure with every captured array as a Tensor and the raw namespace as that of Tensors."""
+    cells = getattr(pullback, "__closure__", None)
+    if not cells:
+        return pullback
+    lifted = tuple(types.CellType(_lifted(cell.cell_contents)) for cell in cells)
+    return types.FunctionType(
+        pullback.__code__, pullback.__globals__, pullback.__name__, pullback.__defaults__, lifted
+    )
+
+
+def _lifted(content: Any) -> Any:
+    if isinstance(content, Generic):
+        return functions
+    if type(content) in (tuple, list):
+        return type(content)(map(_lifted, content))
+    if isinstance(content, types.FunctionType):
+        return lift(content)
+    if not isinstance(content, Face) and hasattr(content, "shape") and namespace_of(content) is not None:
+        return functions.asarray(content)
+    return content

@@ -1,0 +1,73 @@
+"""Writes: ``x[i] = v``, ``x += y``, and views that share their elements.
+
+A Tensor is a name for a value and the node that made it, so a write computes a new value and rebinds the name; what a
+pullback has kept never changes.  A view remembers its base and the function that made it.  A write to a view is put back
+into its base (recorded like any other call), and every write pushes fresh values to the views that are still alive.
+Reading therefore costs nothing.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from .registry import functions
+
+
+def link(view: Any, base: Any, op: Any, params: dict[str, Any]) -> None:
+    """Remember that ``view`` is ``op`` of ``base``, on both sides; the base holds the view weakly."""
+    view.link = (base, op, params)
+    views = getattr(base, "views", None)
+    if views is None:
+        views = base.views = []
+    views.append(weakref.ref(view))
+    if len(views) >= 16 and len(views) & (len(views) - 1) == 0:  # now and then, so that the cost stays constant
+        views[:] = [v for v in views if v() is not None]
+
+
+def as_written(target: Any, new: Any, function: str) -> Any:
+    """``new`` with the shape and dtype of ``target``, which it is about to replace; errors where it cannot be."""
+    if new.shape != target.shape:
+        raise ValueError(
+            f"{function}: an in-place result must keep the shape; got {new.shape} for {target.shape}. "
+            "Write x = x + y for a new array."
+        )
+    if new.dtype != target.dtype:
+        if not np.can_cast(new.dtype, target.dtype, "same_kind"):
+            raise TypeError(
+                f"{function}: an in-place result must keep the kind of dtype; got {new.dtype} for {target.dtype}. "
+                "Write x = x + y for a new array."
+            )
+        new = functions.astype(new, target.dtype)
+    return new
+
+
+def write(target: Any, new: Any, blocked: int) -> None:
+    """Give ``target`` the value and node of ``new``, reaching its base and every living view of it."""
+    made_by = getattr(target, "link", None)
+    if made_by is not None:
+        base, op, params = made_by
+        write(base, op.put_back(functions, base, new, **params), blocked)
+        return
+    node = target.node
+    target.value = new.value
+    if node is None or new.node is not None or node.level > blocked:  # inside no_grad a tracked name keeps its node
+        if node is not None and node.edges == () and node.level >= 0 and not hasattr(target, "leaf"):
+            target.leaf = node  # its .grad stays that of the values it was made with
+        target.node = new.node
+    _refresh(target)
+
+
+def _refresh(base: Any) -> None:
+    views = getattr(base, "views", ())
+    if not views:
+        return
+    living = [v for v in (ref() for ref in views) if v is not None]
+    for view in living:
+        _, op, params = view.link
+        fresh = op.call(base, **params)
+        view.value, view.node = fresh.value, fresh.node
+        _refresh(view)
+    base.views = [weakref.ref(v) for v in living]
