@@ -1,7 +1,5 @@
 """xgrad: gradients for array code, on whatever array library holds the array."""
 
-from . import nn as nn
-from . import optim as optim
 from . import special as special
 from . import testing as testing
 from .backends import Device as Device
@@ -25,7 +23,6 @@ from .constants import uint16 as uint16
 from .constants import uint32 as uint32
 from .constants import uint64 as uint64
 from .core import Tensor as Tensor
-from .core import no_grad as no_grad
 from .ops.creation import arange as arange
 from .ops.creation import asarray as asarray
 from .ops.creation import empty as empty
@@ -84,9 +81,9 @@ from .ops.elementwise import isnan as isnan
 from .ops.elementwise import less as less
 from .ops.elementwise import less_equal as less_equal
 from .ops.elementwise import log as log
-from .ops.elementwise import log10 as log10
 from .ops.elementwise import log1p as log1p
 from .ops.elementwise import log2 as log2
+from .ops.elementwise import log10 as log10
 from .ops.elementwise import logaddexp as logaddexp
 from .ops.elementwise import logical_and as logical_and
 from .ops.elementwise import logical_not as logical_not
@@ -156,6 +153,7 @@ from .ops.statistical import var as var
 from .ops.utility import all as all
 from .ops.utility import any as any
 from .ops.utility import diff as diff
+from .reverse import no_grad as no_grad
 from .transforms import grad as grad
 from .transforms import jvp as jvp
 from .transforms import value_and_grad as value_and_grad

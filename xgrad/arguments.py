@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .axes import as_axis, as_shape
+from .axes import as_axis, as_shape, complete_key
 from .backends import Device, namespace_of, parse_device
 from .backends.generic import Generic
 from .errors import DeviceError, not_an_array
@@ -31,16 +32,18 @@ def strip(value: Any) -> Any:
     return value
 
 
+@functools.lru_cache(256)
+def _known_dtype(dtype: Any) -> np.dtype:
+    name = str(dtype).rpartition(".")[2]  # torch.float32, array_api_strict.float32: the name after the last dot
+    return np.dtype(dtype) if isinstance(dtype, type | str) else np.dtype(name)
+
+
 def as_dtype(dtype: Any) -> np.dtype:
     """NumPy's dtype for a dtype, a name, a Python type or another library's dtype."""
     if isinstance(dtype, np.dtype):
         return dtype
     try:
-        return np.dtype(dtype)
-    except TypeError:
-        pass
-    try:  # torch.float32, array_api_strict.float32: the name after the last dot
-        return np.dtype(str(dtype).rpartition(".")[2])
+        return _known_dtype(dtype)
     except TypeError:
         raise TypeError(f"dtype: not a dtype; got {dtype!r}. Use xgrad.float32, 'float32' or float.") from None
 
@@ -66,6 +69,19 @@ _CANONICAL: dict[str, Callable[[Any], Any]] = {
 def canonical(params: dict[str, Any]) -> dict[str, Any]:
     """Metadata by keyword with shapes and axes as Python ints, dtypes as NumPy's, devices as Devices."""
     return {name: _CANONICAL[name](v) if name in _CANONICAL else v for name, v in params.items()}
+
+
+def index_key(key: Any, ndim: int) -> tuple[Any, ...]:
+    """An index of an array of ``ndim`` axes as a complete key, its lists as integer or boolean arrays."""
+    items = key if isinstance(key, tuple) else (key,)
+    return complete_key(tuple(_index_array(k) if isinstance(k, list | np.generic) else k for k in items), ndim)
+
+
+def _index_array(index: Any) -> Any:
+    array = np.asarray(index)
+    if not array.size and isinstance(index, list):
+        array = array.astype(np.int64)
+    return array if array.ndim or array.dtype == np.bool_ else int(array)
 
 
 def localise(xp: Generic, params: dict[str, Any], like: Any) -> dict[str, Any]:

@@ -20,57 +20,24 @@ steepest ascent.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
-import threading
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from .arguments import SCALARS, as_dtype, canonical, localise, settle, strip
-from .axes import complete_key
+from .arguments import SCALARS, as_dtype, canonical, index_key, localise, settle, strip
 from .backends import namespace_of
 from .errors import GraphError
 from .face import Face
 from .numpy_protocol import NumPyProtocol
 from .registry import Methods, Operators, composites, functions, register
-from .reverse import UNCOMMITTED, Node, Results, cotangent_dtype, next_serial, reverse
+from .reverse import UNCOMMITTED, Node, Results, cotangent_dtype, next_serial, reverse, state
 from .writing import as_written, link, write
 
 _new = object.__new__
-
-
-class _State(threading.local):
-    blocked = -1  # levels up to this one do not record in this thread
-
-
-state = _State()
-
-
-class no_grad(contextlib.ContextDecorator):
-    """Context or decorator inside which this thread records nothing, but for transforms that start inside it.
-
-    Examples
-    --------
-    >>> import xgrad as xg
-    >>> x = xg.Tensor([1.0, 2.0])
-    >>> with xg.no_grad():
-    ...     y = 2 * x
-    >>> y.requires_grad
-    False
-    """
-
-    def __enter__(self):
-        self.before = (state.blocked, getattr(self, "before", None))  # a chain, so that one object nests in itself
-        state.blocked = next_serial()
-        return self
-
-    def __exit__(self, *exc):
-        state.blocked, self.before = self.before
-
 
 
 class Tensor(Operators, Methods, Face, NumPyProtocol):
@@ -97,7 +64,7 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
     Tensor([2., 4., 6.])
     """
 
-    __slots__ = ("value", "node", "leaf", "link", "views", "__weakref__")
+    __slots__ = ("__weakref__", "leaf", "link", "node", "value", "views")
     __module__ = "xgrad"
 
     def __init__(self, value: Any, *, device: Any = None, dtype: Any = None, requires_grad: bool = True):
@@ -160,17 +127,16 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
     # Elements -------------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key):
-        return functions.getitem(self, key=complete_key(key, self.ndim))
+        return functions.getitem(self, key=index_key(key, self.ndim))
 
     def __setitem__(self, key, value):
-        key = complete_key(key, self.ndim)
+        key = index_key(key, self.ndim)
         value = np.asarray(value) if isinstance(value, list | tuple) else value
         write(self, functions.setitem(self, value, key=key), state.blocked)
 
     def _write(self, new, function: str):
         write(self, as_written(self, new, function), state.blocked)
         return self
-
 
 
 def leaf(value: Any, level: int) -> Node:
@@ -332,11 +298,13 @@ def _binary(op: Primitive):
         if op.rule is None:
             return apply(op, (x1, x2), {})
         p1, p2 = op.rule(xp, out, v1, v2)
-        if l1 == level:
-            edges = ((n1, p1, 0), (n2, p2, 1)) if l2 == level else ((n1, p1, 0),)
-        else:
-            edges = ((n2, p2, 1),)
-        return _record(op, level, edges, out)
+        if l1 != level or p1 is None:
+            if l2 != level or p2 is None:
+                return constant(out)
+            return _record(op, level, ((n2, p2, 1),), out)
+        if l2 != level or p2 is None:
+            return _record(op, level, ((n1, p1, 0),), out)
+        return _record(op, level, ((n1, p1, 0), (n2, p2, 1)), out)
 
     return call
 
@@ -392,7 +360,7 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
         inner = [v if type(v) in SCALARS or type(v) is Tensor or v is None else constant(v) for v in inner]
         out = op.call(inner, **params) if op.arrays is None else op.call(*inner, **params)
     else:
-        names = op.names if op.arrays is not None else tuple(f"arrays[{i}]" for i in range(len(arrays)))
+        names = op.names[: op.arrays] if op.arrays is not None else tuple(f"arrays[{i}]" for i in range(len(arrays)))
         loose = [type(a) is np.ndarray or (type(a) is Tensor and a.node is UNCOMMITTED) for a in arrays]
         promote = op.promote if op.arrays is not None else tuple(range(len(arrays)))
         xp, inner = settle(op.name, names, inner, loose, promote)

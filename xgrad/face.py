@@ -60,7 +60,9 @@ class Face:
 
     def _raw(self, function: str) -> Any:
         if self.requires_grad:
-            raise TypeError(f"{function}: this Tensor is tracked, and its gradient would be lost. Use x.detach() first.")
+            raise TypeError(
+                f"{function}: this Tensor is tracked, and its gradient would be lost. Use x.detach() first."
+            )
         return strip(self)
 
     @property
@@ -201,7 +203,9 @@ class Face:
 
     def __deepcopy__(self, memo):
         if self.requires_grad and self.node.edges != ():
-            raise TypeError("deepcopy: a recorded Tensor cannot be copied out of its graph. Use x.detach() or x.copy().")
+            raise TypeError(
+                "deepcopy: a recorded Tensor cannot be copied out of its graph. Use x.detach() or x.copy()."
+            )
         return type(self)(self.detach(), requires_grad=self.requires_grad)
 
     def __reduce__(self):

@@ -44,6 +44,13 @@ _NAMES = {
 }
 _KEYWORDS = {"ddof": "correction", "reps": "repetitions", "newshape": "shape", "a_min": "min", "a_max": "max"}
 _REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
+_INSPECTIONS: dict[str, Any] = {  # what they answer holds no values, so no gradient can be lost
+    "shape": lambda a: a.shape,
+    "ndim": lambda a: a.ndim,
+    "size": lambda a, axis=None: a.size if axis is None else a.shape[axis],
+    "iscomplexobj": lambda x: x.dtype.kind == "c",
+    "isrealobj": lambda x: x.dtype.kind != "c",
+}
 _SIGNATURES: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {}
 
 
@@ -90,12 +97,14 @@ class NumPyProtocol:
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         plain = func.__name__
         name = _NAMES.get(plain, plain)
+        if plain in _INSPECTIONS:
+            return _INSPECTIONS[plain](*args, **kwargs)
         if not hasattr(functions, name):
             raise _unsupported(plain)
         bound = inspect.signature(func).bind(*args, **kwargs).arguments
-        given = {
-            k: v for k, v in bound.items() if k not in ("kwargs", "args") and not _is_default(k, v)
-        } | bound.get("kwargs", {})
+        given = {k: v for k, v in bound.items() if k not in ("kwargs", "args") and not _is_default(k, v)} | bound.get(
+            "kwargs", {}
+        )
         positional, known = _parameters(name)
         arguments = bound.get("args", ()) or [given.pop(k) for k in list(given)[: len(positional)]]
         named = {_KEYWORDS.get(k, k): v for k, v in given.items()}

@@ -12,7 +12,9 @@ rules that may divide by zero are made zero-safe: a cotangent of zero contribute
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import threading
 import types
 from collections.abc import Callable
 from operator import attrgetter
@@ -31,10 +33,39 @@ from .registry import functions
 next_serial = itertools.count(1).__next__  # numbers nodes, levels and no_grad blocks in the order they come
 
 
+class _State(threading.local):
+    blocked = -1  # levels up to this one do not record in this thread
+
+
+state = _State()
+
+
+class no_grad(contextlib.ContextDecorator):
+    """Context or decorator inside which this thread records nothing, but for transforms that start inside it.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> x = xg.Tensor([1.0, 2.0])
+    >>> with xg.no_grad():
+    ...     y = 2 * x
+    >>> y.requires_grad
+    False
+    """
+
+    def __enter__(self):
+        self.before = (state.blocked, getattr(self, "before", None))  # a chain, so that one object nests in itself
+        state.blocked = next_serial()
+        return self
+
+    def __exit__(self, *exc):
+        state.blocked, self.before = self.before
+
+
 class Node:
     """One recorded call, or a leaf (no edges); ``edges`` is None once released.  ``grad`` is set where it is kept."""
 
-    __slots__ = ("serial", "level", "edges", "op", "shape", "dtype", "grad")
+    __slots__ = ("dtype", "edges", "grad", "level", "op", "serial", "shape")
 
     def __init__(self, level: int, edges: Any, op: Any, shape: Any, dtype: Any):
         self.serial = next_serial()
@@ -68,7 +99,7 @@ _serial = attrgetter("serial")
 def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None = None) -> dict[Node, Any]:
     """Pull the cotangents ``seeds`` back to the leaves; returns those of the leaves, raw or Tensors.
 
-    ``keep`` leaves the graph for another pass, ``keep_grads`` makes of every intermediate cotangent what is stored on its node.
+    ``keep`` leaves the graph for another pass; ``keep_grads`` makes of a cotangent what is stored on its node.
     """
     order = list(seeds)
     seen = set(order)
@@ -88,7 +119,9 @@ def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any]
         edges = node.edges
         if not edges:
             if edges is None:
-                raise GraphError("backward: another thread released the graph during this pass. Use one thread a graph.")
+                raise GraphError(
+                    "backward: another thread released the graph during this pass. Use one thread a graph."
+                )
             continue
         ct = cts.pop(node, None)
         if not keep:
@@ -106,7 +139,7 @@ def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any]
                 if lifted:
                     pullback = lift(pullback)
                 part = _zero_safe(pullback, ct) if masked and op.singular else pullback(ct)
-                if part.shape != parent.shape or part.dtype != parent.dtype:
+                if lifted or part.shape != parent.shape or part.dtype != parent.dtype:
                     part = fit(part, parent)
             except Exception as error:
                 error.add_note(_where(node, position, ct, parent))
@@ -140,6 +173,8 @@ def _zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:
 
 def fit(ct: Any, node: Node) -> Any:
     """A cotangent with the shape and dtype of the value it belongs to: broadcasting undone, real part taken, cast."""
+    if node.shape is None:
+        return ct
     xp: Any = functions if isinstance(ct, Face) else namespace_of(ct)
     if tuple(ct.shape) != tuple(node.shape):
         axes = summed_axes(tuple(ct.shape), tuple(node.shape))
@@ -170,9 +205,7 @@ def lift(pullback: Any) -> Any:
     if not cells:
         return pullback
     lifted = tuple(types.CellType(_lifted(cell.cell_contents)) for cell in cells)
-    return types.FunctionType(
-        pullback.__code__, pullback.__globals__, pullback.__name__, pullback.__defaults__, lifted
-    )
+    return types.FunctionType(pullback.__code__, pullback.__globals__, pullback.__name__, pullback.__defaults__, lifted)
 
 
 def _lifted(content: Any) -> Any:

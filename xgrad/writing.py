@@ -1,9 +1,9 @@
 """Writes: ``x[i] = v``, ``x += y``, and views that share their elements.
 
-A Tensor is a name for a value and the node that made it, so a write computes a new value and rebinds the name; what a
-pullback has kept never changes.  A view remembers its base and the function that made it.  A write to a view is put back
-into its base (recorded like any other call), and every write pushes fresh values to the views that are still alive.
-Reading therefore costs nothing.
+A Tensor is a name for a value and the node that made it, so a write computes a new value and rebinds the name; what
+a pullback has kept never changes.  A view remembers its base and the function that made it.  A write to a view is put
+back into its base (recorded like any other call), and every write pushes fresh values to the views that are still
+alive.  Reading therefore costs nothing.
 """
 
 from __future__ import annotations

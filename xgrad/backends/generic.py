@@ -97,7 +97,9 @@ class Generic:
     def to_place(self, array: Any, place: str) -> Any:
         """The array on the device called ``place``."""
         device = self.raw_device(place)
-        move = getattr(self.library, "to_device", None)  # array_api_compat has it as a function, the standard as a method
+        move = getattr(
+            self.library, "to_device", None
+        )  # array_api_compat has it as a function, the standard as a method
         return move(array, device) if move else array.to_device(device)
 
     def on(self, place: str) -> contextlib.AbstractContextManager[Any]:
@@ -151,7 +153,7 @@ class Generic:
         if is_basic(key) and all(k.step in (None, 1) for k in key if isinstance(k, slice)):
             return x[key]
         positions = self._positions(key, x.shape)
-        taken = self.take(self.reshape(x, (-1,)), self._index(positions, x), axis=0)
+        taken = self.take(self.reshape(x, (-1,)), self._index(positions.reshape(-1), x), axis=0)
         return self.reshape(taken, positions.shape)
 
     def scatter_add(self, x, /, *, key, shape):
@@ -174,7 +176,9 @@ class Generic:
             paired = np.r_[rank, 0][first + 1] % 2 == 1
             second = np.where(paired, first + 1, len(places))
             padded = self.concat([values, zero])
-            values = self.take(values, self._index(first, x), axis=0) + self.take(padded, self._index(second, x), axis=0)
+            values = self.take(values, self._index(first, x), axis=0) + self.take(
+                padded, self._index(second, x), axis=0
+            )
             places = places[first]
         source = np.full(math.prod(shape), len(places))
         source[places] = np.arange(len(places))
@@ -226,11 +230,15 @@ def _ratio(z: Any, numerator: tuple[float, ...], denominator: tuple[float, ...])
     return top / bottom
 
 
-_DTYPE_NAMES = (
-    "float64 float32 complex128 complex64 bool int64 int32 int16 int8 uint64 uint32 uint16 uint8 float16"
-).split()
+_DTYPE_NAMES = ["float64", "float32", "complex128", "complex64", "bool", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "float16"]
 
-_ERF_A = (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3)
+_ERF_A = (
+    1.85777706184603153e-1,
+    3.16112374387056560,
+    1.13864154151050156e2,
+    3.77485237685302021e2,
+    3.20937758913846947e3,
+)
 _ERF_B = (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3)
 _ERF_C = (
     2.15311535474403846e-8,
@@ -262,4 +270,11 @@ _ERF_P = (
     1.60837851487422766e-2,
     6.58749161529837803e-4,
 )
-_ERF_Q = (1.0, 2.56852019228982242, 1.87295284992346725, 5.27905102951428412e-1, 6.05183413124413191e-2, 2.33520497626869185e-3)
+_ERF_Q = (
+    1.0,
+    2.56852019228982242,
+    1.87295284992346725,
+    5.27905102951428412e-1,
+    6.05183413124413191e-2,
+    2.33520497626869185e-3,
+)

@@ -75,7 +75,9 @@ def _host_array(obj: Any) -> np.ndarray:
         raise TypeError("asarray: a list of Tensors is not an array. Use xgrad.stack to join them, recorded.")
     array = np.asarray(obj)
     if array.dtype.kind not in "biufc":
-        raise TypeError(f"asarray: expected numbers; got {kind(obj)}. Give an array, a number or nested lists of numbers.")
+        raise TypeError(
+            f"asarray: expected numbers; got {kind(obj)}. Give an array, a number or nested lists of numbers."
+        )
     return array
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import SCALARS, as_dtype
-from ..backends import Device, transfer
+from ..backends import Device
 from ..core import Tensor, primitive
 from ..registry import register
 

@@ -1,7 +1,7 @@
 """Element-wise functions.
 
-Rules at kinks: ``abs`` and ``sign`` 0 at 0, ``maximum`` and ``minimum`` one half each at a tie, ``clip`` 1 at its bounds,
-``hypot`` and ``atan2`` 0 at the origin, ``x**0`` 0 at 0, ``sqrt`` infinite at 0 unless the cotangent is 0.
+Rules at kinks: ``abs`` and ``sign`` 0 at 0, ``maximum`` and ``minimum`` one half each at a tie, ``clip`` 1 at its
+bounds, ``hypot`` and ``atan2`` 0 at the origin, ``x**0`` 0 at 0, ``sqrt`` infinite at 0 unless the cotangent is 0.
 """
 
 from __future__ import annotations
@@ -487,4 +487,3 @@ def bitwise_right_shift(x1, x2, /):
 @primitive(zero=True)
 def nextafter(x1, x2, /):
     """The next representable number from ``x1`` towards ``x2``."""
-

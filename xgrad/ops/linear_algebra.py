@@ -87,6 +87,6 @@ def tensordot(xp, x1, x2, /, *, axes=2):
 @composite
 def dot(xp, x1, x2, /):
     """NumPy's ``dot``: the product with a scalar, else over the last axis of x1 and the last but one of x2."""
-    if x1.ndim == 0 or x2.ndim == 0:
+    if 0 in (getattr(x1, "ndim", 0), getattr(x2, "ndim", 0)):
         return x1 * x2
     return xp.tensordot(x1, x2, axes=((-1,), (-1 if x2.ndim == 1 else -2,)))

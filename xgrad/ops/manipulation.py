@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..axes import broadcast_shapes as common_shape
-from ..axes import infer_shape, inverse_permutation, moved, normalise_axes, normalise_axis, summed_axes
+from ..axes import inverse_permutation, moved, normalise_axes, normalise_axis
 from ..core import composite, primitive
 from ..registry import register
 

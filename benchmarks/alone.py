@@ -1,0 +1,106 @@
+"""What concerns xgrad only: very long chains, growth of memory, and the time of its import."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .measure import Result
+from .peers import XGrad
+from .tasks import TASKS
+
+
+def per_node(peer: XGrad, nodes: int, repeats: int) -> float:
+    """Time of the pass back and of freeing the graph, per node, of a chain of ``nodes`` multiplications and tanh."""
+    xp, total = peer.xp, 0.0
+    w = xp.asarray(np.full((4, 4), 1.001), device=peer.device)
+    for _ in range(repeats):
+        x = y = xp.Tensor(np.full((4, 4), 0.5), device=peer.device)
+        for _ in range(nodes // 2):
+            y = xp.tanh(y * w)
+        y = xp.sum(y)
+        peer.wait(y)
+        start = time.perf_counter()
+        y.backward()
+        del y
+        peer.wait(x.grad)
+        total += time.perf_counter() - start
+    return total / (repeats * nodes)
+
+
+def long_chain(device: str, rounds: int, long: int = 1_000_000, short: int = 1_000) -> Result:
+    """Time per node at ``long`` nodes over that at ``short``; a pass that is not linear, or recurses, shows here."""
+    peer = XGrad(device)
+    result = Result("long_chain", f"backward and freeing, per node: {long:,} nodes", f"× {short:,} nodes", 1.3)
+    values = result.values["xgrad"] = []
+    per_node(peer, short, 3)
+    for _ in range(min(rounds, 3)):
+        gc.collect()
+        brief = per_node(peer, short, 50)
+        values.append(per_node(peer, long, 1) / brief)
+    return result
+
+
+def memory(device: str, rounds: int, steps: int = 1_000) -> Result:
+    """Bytes that each of ``steps`` training steps leaves behind, with the cycle collector off.
+
+    The limit is below the smallest object of Python: a step that leaves one behind is over it.
+    """
+    peer, task = XGrad(device), TASKS["mlp_small"]
+    params, data = task.arrays(np.random.default_rng(0))
+    leaves = [peer.xp.Tensor(a, device=device) for a in params]
+    fixed = [peer.xp.asarray(a, device=device) for a in data]
+
+    def train(count: int) -> None:
+        for _ in range(count):
+            task.forward(peer, leaves, fixed).backward()
+            for leaf in leaves:
+                leaf.gradient_update(0.01)
+
+    train(20)
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        train(50)  # so that what is kept from one step to the next is there, and traced
+        before = tracemalloc.get_traced_memory()[0] + _on_device(device)
+        train(steps)
+        grown = tracemalloc.get_traced_memory()[0] + _on_device(device) - before
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    title = f"memory left behind by a step, over {steps:,} steps without gc"
+    return Result("memory", title, "bytes", 8.0, values={"xgrad": [grown / steps]})
+
+
+def _on_device(device: str) -> int:
+    if device.startswith("cuda"):
+        import cupy
+
+        return cupy.get_default_memory_pool().used_bytes()
+    return 0
+
+
+_IMPORT = "import time, numpy; t = time.perf_counter(); import xgrad; print(time.perf_counter() - t)"
+
+
+def import_time(device: str, rounds: int) -> Result:
+    """Milliseconds that ``import xgrad`` takes where NumPy is imported already, each in a new process."""
+
+    def once() -> float:
+        run = subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, check=True)
+        return 1000 * float(run.stdout)
+
+    once()  # bytecode and disk cache
+    values = [once() for _ in range(rounds)]
+    return Result("import", "import xgrad, after import numpy", "ms", 60.0, values={"xgrad": values})
+
+
+ALONE: dict[str, Callable[..., Any]] = {"long_chain": long_chain, "memory": memory, "import": import_time}

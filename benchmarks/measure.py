@@ -1,0 +1,123 @@
+"""Rounds of measurements, and the checks before them."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+
+from .peers import Peer, Step
+from .tasks import Arrays, Task
+
+
+class WrongGradientError(ValueError):
+    """A contender's loss or gradient is not the hand-written one; it is not timed."""
+
+
+@dataclass
+class Result:
+    """What one task gave: per contender one value for each round, or why it was refused."""
+
+    name: str
+    title: str
+    unit: str
+    limit: float | None = None
+    ahead_of: tuple[str, ...] = ()
+    values: dict[str, list[float]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def median(self, contender: str) -> float | None:
+        """Its median over the rounds, None when it has no values."""
+        return median(self.values[contender]) if self.values.get(contender) else None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether xgrad meets the target; None when there is none to meet, or nothing was measured."""
+        ours = self.median("xgrad")
+        if "xgrad" in self.refused:
+            return False
+        if ours is None or self.limit is None:
+            return None
+        others = [self.median(name) for name in self.ahead_of]
+        return ours <= self.limit and all(other is None or ours < other for other in others)
+
+
+def check_by_differences(task: Task, seed: int = 0) -> None:
+    """Compare the hand-written gradient with a central difference along a random direction, in float64."""
+    rng = np.random.default_rng(seed)
+    params, data = task.arrays(rng)
+    params, data = [p.astype(np.float64) for p in params], [d.astype(np.float64) if d.dtype.kind == "f" else d for d in data]
+    ways = [rng.standard_normal(p.shape) for p in params]
+    _, grads = task.hand(np, params, data)
+    exact = sum(float(np.vdot(g, v)) for g, v in zip(grads, ways, strict=True))
+    h = 1e-6
+    ahead, behind = (task.hand(np, [p + s * v for p, v in zip(params, ways, strict=True)], data)[0] for s in (h, -h))
+    estimate = float(ahead - behind) / (2 * h)
+    if not abs(exact - estimate) <= 1e-4 * abs(estimate) + 1e-8:
+        raise WrongGradientError(f"{task.name}: the hand-written gradient gives {exact}, differences give {estimate}.")
+
+
+def check(peer: Peer, step: Step, loss: np.ndarray, grads: Arrays) -> None:
+    """Compare one step of a contender with the reference ``loss`` and ``grads``; WrongGradientError when it differs."""
+    its_loss, its_grads = step()
+    if len(its_grads) != len(grads):
+        raise WrongGradientError(f"{len(its_grads)} gradients instead of {len(grads)}")
+    for i, (have, want) in enumerate(zip([its_loss, *its_grads], [loss, *grads], strict=True)):
+        what = f"gradient {i - 1}" if i else "the loss"
+        have, want = peer.numpy(have), np.asarray(want)
+        if have.shape != want.shape:
+            raise WrongGradientError(f"{what} has the shape {have.shape} instead of {want.shape}")
+        far = np.linalg.norm((have - want).ravel()) / (np.linalg.norm(want.ravel()) or 1)
+        if not far <= (1e-10 if want.dtype == np.float64 else 5e-4):
+            raise WrongGradientError(f"{what} is off by {far:.1e} of its norm")
+
+
+def seconds(peer: Peer, step: Step, number: int) -> float:
+    """Time of one step, from ``number`` of them; one before it is not timed, so caches and threads are its own."""
+    peer.wait(step())
+    start = time.perf_counter()
+    for _ in range(number):
+        result = step()
+    peer.wait(result)
+    return (time.perf_counter() - start) / number
+
+
+def compare(
+    task: Task, peers: Mapping[str, Peer], reference: str = "hand", rounds: int = 9, sample: float = 0.05,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Result:
+    """Measure every peer in turn in every round, each for about ``sample`` seconds; ratios to ``reference``."""
+    check_by_differences(task)
+    params, data = task.arrays(np.random.default_rng(0))
+    loss, grads = task.hand(np, params, data)
+    result = Result(task.name, task.title, f"× {reference}", task.limit, task.ahead_of)
+    steps: dict[str, tuple[Peer, Step, int]] = {}
+    for name, peer in peers.items():
+        try:
+            step = peer.step(task, params, data)
+            check(peer, step, loss, grads)
+        except WrongGradientError as error:
+            result.refused[name] = str(error)
+            continue
+        steps[name] = (peer, step, max(1, round(sample / seconds(peer, step, 1))))
+    if reference not in steps:
+        raise WrongGradientError(f"{task.name}: the reference {reference} is missing: {result.refused.get(reference)}")
+    names = list(steps)
+    result.values = {name: [] for name in names}
+    gc.collect()
+    gc.freeze()  # what was there before is not searched again, so the collector costs each what it makes itself
+    for r in range(rounds):
+        progress(f"{task.name}: round {r + 1} of {rounds}")
+        turn = r % len(names)
+        times = {}
+        for name in names[turn:] + names[:turn]:
+            gc.collect()
+            times[name] = seconds(*steps[name])
+        for name in names:
+            result.values[name].append(times[name] / times[reference])
+    gc.unfreeze()
+    return result

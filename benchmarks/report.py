@@ -1,0 +1,92 @@
+"""The Markdown table and the JSON file."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+from .measure import Result
+
+_PACKAGES = ("xgrad", "numpy", "torch", "autograd", "mygrad", "jax", "cupy-cuda12x", "cupy-cuda13x")
+
+
+def table(results: Sequence[Result]) -> str:
+    """One row for each task, one column for each contender that was measured."""
+    names = list(dict.fromkeys(name for r in results for name in (*r.values, *r.refused)))
+    head = ["task", "unit", *names, "target for xgrad", "met"]
+    rows = [head, ["---", "---", *("---:" for _ in names), "---", "---"]]
+    for r in results:
+        rows.append([r.title, r.unit, *(_cell(r, name) for name in names), _target(r), _MET[r.met]])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+_MET = {True: "yes", False: "**no**", None: ""}
+
+
+def _cell(result: Result, name: str) -> str:
+    value = result.median(name)
+    return "refused" if name in result.refused else "" if value is None else f"{value:.2f}"
+
+
+def _target(result: Result) -> str:
+    if result.limit is None:
+        return ""
+    return f"≤ {result.limit:g}" + "".join(f", ahead of {name}" for name in result.ahead_of)
+
+
+def as_json(results: Sequence[Result], device: str, rounds: int) -> dict[str, Any]:
+    """Everything that was measured, and on what."""
+    return {
+        "machine": machine(device),
+        "device": device,
+        "rounds": rounds,
+        "results": [
+            {
+                "task": r.name,
+                "title": r.title,
+                "unit": r.unit,
+                "limit": r.limit,
+                "ahead_of": list(r.ahead_of),
+                "met": r.met,
+                "median": {name: r.median(name) for name in r.values},
+                "rounds": r.values,
+                "refused": r.refused,
+            }
+            for r in results
+        ],
+    }
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Facts that a reader needs to judge the figures; no names of hosts or users, no paths."""
+    facts: dict[str, Any] = {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {},
+    }
+    for package in _PACKAGES:
+        try:
+            facts["versions"][package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    if "cuda" in device:
+        import torch
+
+        facts["gpu"], facts["cuda"] = torch.cuda.get_device_name(), torch.version.cuda
+    return facts
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

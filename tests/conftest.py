@@ -1,0 +1,31 @@
+"""The devices on which the whole suite runs."""
+
+import numpy as np
+import pytest
+
+import xgrad as xg
+
+PRESENT = xg.devices()
+ALWAYS = ["cpu", "strict"]
+WANTED = {"cpu": "cpu", "strict": "strict:cpu", "torch:cpu": "torch:cpu", "cuda": "cuda:0"}
+REASONS = {name: PRESENT.get(name.partition(":")[0], None) for name in WANTED if WANTED[name] not in PRESENT}
+
+
+def pytest_report_header(config):
+    here = [name for name in WANTED if name not in REASONS]
+    lines = [f"xgrad devices: {', '.join(here)}"]
+    return lines + [f"xgrad device {name} is left out: {reason}" for name, reason in REASONS.items()]
+
+
+def pytest_generate_tests(metafunc):
+    if "device" in metafunc.fixturenames and not any(
+        "device" in str(mark.args[0]).replace(" ", "").split(",")
+        for mark in metafunc.definition.iter_markers("parametrize")
+    ):
+        metafunc.parametrize("device", [name for name in WANTED if name not in REASONS])
+
+
+@pytest.fixture
+def rng(request):
+    """A generator with a seed of its own for every test."""
+    return np.random.default_rng(abs(hash(request.node.nodeid.partition("[")[0])) % 2**32)

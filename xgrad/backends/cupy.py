@@ -1,0 +1,5 @@
+from ..errors import DeviceError
+
+
+def load():
+    raise DeviceError("device: CuPy cannot be imported")

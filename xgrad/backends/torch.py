@@ -1,0 +1,184 @@
+"""PyTorch: promotion with 0-d arrays, negative steps and masks as the standard has them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..axes import is_basic, normalise_axes
+from ..errors import DeviceError
+from .generic import Generic
+
+
+class Torch(Generic):
+    """PyTorch through array_api_compat, with gradients of its own switched off by detaching what comes in."""
+
+    def __init__(self, name: str, library: Any, torch: Any):
+        super().__init__(name, library)
+        self.torch = torch
+        self.array_type = torch.Tensor
+
+    def places(self) -> list[str]:
+        """The CPU, and every CUDA device that answers."""
+        cuda = self.torch.cuda.device_count() if self.torch.cuda.is_available() else 0
+        return ["cpu", *(f"cuda:{i}" for i in range(cuda))]
+
+    def place(self, name: str) -> str:
+        """The device's name with its number: ``cuda`` is ``cuda:0``."""
+        return super().place("cuda:0" if name == "cuda" else name)
+
+    def raw_device(self, place: str) -> Any:
+        """The ``torch.device`` called ``place``."""
+        return self.torch.device(place)
+
+    def device_of(self, array: Any) -> str:
+        """The name of the device that holds ``array``."""
+        return str(array.device)
+
+    def raw_dtype(self, dtype: np.dtype) -> Any:
+        """The torch dtype for one of NumPy's."""
+        return getattr(self.torch, dtype.name)
+
+    def numpy_dtype(self, dtype: Any) -> np.dtype:
+        """NumPy's dtype for one of torch's."""
+        return np.dtype(str(dtype).removeprefix("torch."))
+
+    def from_numpy(self, array: np.ndarray, place: str) -> Any:
+        """A NumPy array in memory of torch's own, on the device called ``place``."""
+        return self.torch.tensor(np.ascontiguousarray(array).reshape(array.shape), device=place)
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        """The elements as a NumPy array."""
+        return array.detach().cpu().numpy()
+
+    def as_array(self, result: Any) -> Any:
+        """A result without torch's own graph."""
+        return result.detach() if isinstance(result, self.torch.Tensor) and result.requires_grad else result
+
+    def is_view(self, result: Any, array: Any) -> bool:
+        """Whether the two share memory."""
+        return result.untyped_storage().data_ptr() == array.untyped_storage().data_ptr()
+
+    def own(self, array: Any) -> Any:
+        """``array``, copied when broadcasting made its elements share memory."""
+        shared = any(n > 1 and s == 0 for n, s in zip(array.shape, array.stride(), strict=True))
+        return array.clone() if shared else array
+
+    def copy(self, x, /):
+        """``x`` in memory of its own."""
+        return x.clone()
+
+    def cast(self, x, /, *, dtype):
+        """``x`` with another dtype."""
+        return x.to(dtype)
+
+    def astype(self, x, /, dtype, *, copy=True, device=None):
+        """``x`` with another dtype."""
+        return x.to(dtype)
+
+    def getitem(self, x, /, *, key):
+        """``x[key]``; torch has no negative steps, and orders axes differently where ints and arrays are apart."""
+        view, steps = self._forward_steps(x, key)
+        return super().getitem(x, key=key) if steps is None else view[steps]
+
+    def scatter_add(self, x, /, *, key, shape):
+        """Zeros of ``shape`` with ``x`` added at ``key``; a place named twice receives both."""
+        out = self.torch.zeros(shape, dtype=x.dtype, device=x.device)
+        view, steps = self._forward_steps(out, key)
+        if steps is None or view is not out:
+            return super().scatter_add(x, key=key, shape=shape)
+        if is_basic(steps):
+            out[steps] = x
+        else:
+            index = self.torch.arange(math.prod(shape), device=x.device).reshape(shape)[steps]
+            out.reshape(-1).index_add_(0, index.reshape(-1), x.broadcast_to(index.shape).reshape(-1))
+        return out
+
+    def setitem(self, x, value, /, *, key):
+        """``x`` with ``value`` at ``key``, in new memory."""
+        view, steps = self._forward_steps(x, key)
+        ordered = all(not hasattr(k, "shape") or k.dtype == self.torch.bool for k in key)
+        if steps is None or view is not x or not ordered:  # torch leaves the order of equal indices open
+            return super().setitem(x, value, key=key)
+        out = x.clone()
+        out[steps] = value.to(x.dtype) if hasattr(value, "dtype") else value
+        return out
+
+    def _forward_steps(self, x: Any, key: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...] | None]:
+        """The array flipped along axes of negative steps and the key with positive ones; None for torch's own ways."""
+        arrays = any(hasattr(k, "shape") for k in key)
+        negative = any(isinstance(k, slice) and (k.step or 1) < 0 for k in key)
+        if any(isinstance(k, bool) for k in key) or (arrays and (negative or any(isinstance(k, int) for k in key))):
+            return x, None
+        if not negative:
+            return x, key
+        taken = sum(k is not None and k is not Ellipsis for k in key)
+        axis, flips, steps = 0, [], []
+        for k in key:
+            if k is Ellipsis:
+                axis += x.ndim - taken
+            elif k is not None:
+                if isinstance(k, slice) and (k.step or 1) < 0:
+                    n = x.shape[axis]
+                    start, stop, step = k.indices(n)
+                    flips.append(axis)
+                    k = slice(n - 1 - start, n - 1 - stop, -step)
+                axis += 1
+            steps.append(k)
+        return self.torch.flip(x, flips), tuple(steps)
+
+    def _index(self, positions: np.ndarray, like: Any) -> Any:
+        return self.torch.from_numpy(np.array(positions, dtype=np.int64)).to(like.device)
+
+    def take_along_axis(self, x, indices, /, *, axis=-1):
+        """Elements of ``x`` at ``indices`` along ``axis``, the other axes broadcast."""
+        return self.torch.take_along_dim(x, indices, dim=axis)
+
+    def flip(self, x, /, *, axis=None):
+        """The order of elements reversed along ``axis``."""
+        return self.torch.flip(x, normalise_axes(axis, x.ndim))
+
+    def where(self, condition, x1, x2, /):
+        """``x1`` where the condition holds, else ``x2``; a Python number takes the other's dtype."""
+        like = x1 if hasattr(x1, "dtype") else x2
+        if hasattr(like, "dtype"):
+            x1, x2 = (v if hasattr(v, "dtype") else self.torch.full_like(like, v) for v in (x1, x2))
+            if x1.ndim == 0 or x2.ndim == 0:
+                dtype = self.torch.promote_types(x1.dtype, x2.dtype)
+                x1, x2 = x1.to(dtype), x2.to(dtype)
+        return self.torch.where(condition, x1, x2)
+
+    def _correction(self, function: str, x, axis, correction, keepdims):
+        if correction != int(correction):  # torch takes whole numbers only
+            count = math.prod(x.shape[a] for a in normalise_axes(axis, x.ndim))
+            mean = self.library.mean(x, axis=axis, keepdims=True)
+            out = self.library.sum((x - mean).abs() ** 2, axis=axis, keepdims=keepdims) / (count - correction)
+            return out.sqrt() if function == "std" else out
+        return getattr(self.library, function)(x, axis=axis, correction=int(correction), keepdims=keepdims)
+
+    def var(self, x, /, *, axis=None, correction=0.0, keepdims=False):
+        """Mean squared distance from the mean."""
+        return self._correction("var", x, axis, correction, keepdims)
+
+    def std(self, x, /, *, axis=None, correction=0.0, keepdims=False):
+        """Square root of the variance."""
+        return self._correction("std", x, axis, correction, keepdims)
+
+    def erf(self, x, /):
+        """Error function."""
+        return self.torch.erf(x)
+
+
+def load() -> Torch:
+    """The backend; DeviceError when PyTorch is not installed."""
+    try:
+        import torch
+    except ImportError as error:
+        raise DeviceError(
+            f"device: PyTorch cannot be imported; got {error}. Install it with: pip install torch."
+        ) from None
+    import array_api_compat.torch as library
+
+    return Torch("torch", library, torch)
