@@ -5,6 +5,6 @@ measured in turn, and what is reported is the median over the rounds of the rati
 so a busy or slow machine disturbs it little.  The reference is NumPy written by hand; with ``--device cuda`` it is
 PyTorch eager on the same GPU.
 
-``tasks``: what is computed, with the hand-written versions.  ``peers``: one small adapter for each library.  ``measure``: rounds
-and checks.  ``alone``: what concerns xgrad only.  ``report``: targets, table and JSON.
+``tasks``: what is computed, with the hand-written versions.  ``peers``: one small adapter for each library.
+``measure``: rounds and checks.  ``alone``: what concerns xgrad only.  ``report``: table and JSON.
 """

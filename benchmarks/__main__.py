@@ -52,8 +52,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="xgrad beside hand-written NumPy and its peers.")
     every = [*TASKS, *ALONE]
+    about = "xgrad beside hand-written NumPy and its peers."
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
     parser.add_argument("--tasks", nargs="+", choices=every, default=every, metavar="TASK", help=", ".join(every))
     usual = [name for name in PEERS if name not in ("hand", "jax")]
     parser.add_argument(
@@ -62,7 +63,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=9, help="rounds of every task (default: 9)")
     parser.add_argument("--json", metavar="FILE", help="write everything that was measured here")
-    parser.add_argument("--device", default="cpu", help="xgrad's device; with cuda the reference is torch on the same GPU")
+    parser.add_argument("--device", default="cpu", help="xgrad's device; with cuda the reference is torch there")
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error("--rounds: at least 1 is needed")

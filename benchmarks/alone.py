@@ -38,7 +38,7 @@ def per_node(peer: XGrad, nodes: int, repeats: int) -> float:
 def long_chain(device: str, rounds: int, long: int = 1_000_000, short: int = 1_000) -> Result:
     """Time per node at ``long`` nodes over that at ``short``; a pass that is not linear, or recurses, shows here."""
     peer = XGrad(device)
-    result = Result("long_chain", f"backward and freeing, per node: {long:,} nodes", f"× {short:,} nodes", 1.3)
+    result = Result("long_chain", f"backward and freeing, per node: {long:,} nodes", f"x {short:,} nodes", 1.3)
     values = result.values["xgrad"] = []
     per_node(peer, short, 3)
     for _ in range(min(rounds, 3)):

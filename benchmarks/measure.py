@@ -50,11 +50,12 @@ def check_by_differences(task: Task, seed: int = 0) -> None:
     """Compare the hand-written gradient with a central difference along a random direction, in float64."""
     rng = np.random.default_rng(seed)
     params, data = task.arrays(rng)
-    params, data = [p.astype(np.float64) for p in params], [d.astype(np.float64) if d.dtype.kind == "f" else d for d in data]
-    ways = [rng.standard_normal(p.shape) for p in params]
+    params = [p.astype(np.float64) for p in params]
+    data = [d.astype(np.float64) if d.dtype.kind == "f" else d for d in data]
+    ways = [rng.standard_normal(p.shape) / sum(p.size for p in params) ** 0.5 for p in params]  # about of length 1
     _, grads = task.hand(np, params, data)
     exact = sum(float(np.vdot(g, v)) for g, v in zip(grads, ways, strict=True))
-    h = 1e-6
+    h = 1e-4
     ahead, behind = (task.hand(np, [p + s * v for p, v in zip(params, ways, strict=True)], data)[0] for s in (h, -h))
     estimate = float(ahead - behind) / (2 * h)
     if not abs(exact - estimate) <= 1e-4 * abs(estimate) + 1e-8:
@@ -94,7 +95,7 @@ def compare(
     check_by_differences(task)
     params, data = task.arrays(np.random.default_rng(0))
     loss, grads = task.hand(np, params, data)
-    result = Result(task.name, task.title, f"× {reference}", task.limit, task.ahead_of)
+    result = Result(task.name, task.title, f"x {reference}", task.limit, task.ahead_of)
     steps: dict[str, tuple[Peer, Step, int]] = {}
     for name, peer in peers.items():
         try:

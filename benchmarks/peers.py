@@ -1,7 +1,7 @@
 """One small adapter for each library, all used as their own documentation advises.
 
-An adapter holds the functions that tasks use (``xp``, ``linear``, ``relu``, ``cross_entropy``) and makes the *step* that is timed:
-a call without arguments that returns the loss and all gradients.  Parameters and data are put in place before.
+An adapter holds the functions that tasks use (``xp``, ``linear``, ``relu``, ``cross_entropy``) and makes the *step*
+that is timed: a call without arguments that returns the loss and all gradients.  Parameters and data are in place.
 """
 
 from __future__ import annotations
@@ -108,12 +108,14 @@ class XGrad(Peer):
     def relu(self, x: Any) -> Any:
         from xgrad import nn
 
-        return nn.relu(x) if hasattr(nn, "relu") else super().relu(x)
+        own = getattr(nn, "relu", super().relu)
+        return own(x)
 
     def cross_entropy(self, logits: Any, targets: Any) -> Any:
         from xgrad import nn
 
-        return nn.cross_entropy(logits, targets) if hasattr(nn, "cross_entropy") else super().cross_entropy(logits, targets)
+        own = getattr(nn, "cross_entropy", super().cross_entropy)
+        return own(logits, targets)
 
 
 class Torch(Peer):

@@ -5,6 +5,7 @@ A hand-written version takes the array module (NumPy, or CuPy on a GPU) and retu
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +17,11 @@ Arrays = list[np.ndarray]
 
 @dataclass(frozen=True)
 class Task:
-    """One computation: ``arrays`` draws (parameters, data), ``forward`` gives a peer's loss, ``hand`` loss and gradients.
+    """One computation.
 
-    ``limit`` is the largest ratio to the reference that meets the target, ``ahead_of`` names peers to be faster than;
-    both concern xgrad on the CPU.
+    ``arrays`` draws (parameters, data), ``forward`` gives a peer's loss, ``hand`` the loss and all gradients.  ``limit``
+    is the largest ratio to the reference that meets the target, ``ahead_of`` names peers to be faster than; both are for
+    xgrad on the CPU.
     """
 
     name: str
@@ -31,7 +33,7 @@ class Task:
     ahead_of: tuple[str, ...] = ()
 
 
-# A chain of small operations: nothing but overhead ---------------------------------------------------------------------
+# A chain of small operations: nothing but overhead --------------------------------------------------------------------
 
 
 def chain_arrays(rng: np.random.Generator) -> tuple[Arrays, Arrays]:
@@ -64,13 +66,13 @@ def chain_by_hand(xp: Any, params: list[Any], data: list[Any]) -> tuple[Any, lis
     return loss, [ct, ct_w, ct_b]
 
 
-# A training step of a classifier ---------------------------------------------------------------------------------------
+# A training step of a classifier --------------------------------------------------------------------------------------
 
 
 def mlp_arrays(batch: int, widths: tuple[int, ...]) -> Callable[[np.random.Generator], tuple[Arrays, Arrays]]:
     def arrays(rng: np.random.Generator) -> tuple[Arrays, Arrays]:
         params: Arrays = []
-        for n, m in zip(widths[:-1], widths[1:], strict=True):
+        for n, m in itertools.pairwise(widths):
             params.append(rng.standard_normal((n, m), dtype=np.float32) * np.float32((2 / n) ** 0.5))
             params.append(0.1 * rng.standard_normal(m, dtype=np.float32))
         x = rng.standard_normal((batch, widths[0]), dtype=np.float32)
@@ -114,7 +116,7 @@ def mlp_by_hand(xp: Any, params: list[Any], data: list[Any]) -> tuple[Any, list[
     return loss, grads[::-1]
 
 
-# Large arrays, each used several times: memory bound, and cotangents to add up -----------------------------------------
+# Large arrays, each used several times: memory bound, and cotangents to add up ----------------------------------------
 
 
 def fan_out_arrays(rng: np.random.Generator) -> tuple[Arrays, Arrays]:
@@ -154,10 +156,10 @@ def fan_out_by_hand(xp: Any, params: list[Any], data: list[Any]) -> tuple[Any, l
 TASKS = {
     task.name: task
     for task in (
-        Task("chain100", "100 ops on 4×4, float64", chain_arrays, chain, chain_by_hand, 3.0, ("torch",)),
-        Task("mlp_small", "MLP step 32×64-32-10, float32", mlp_arrays(32, (64, 32, 10)), mlp, mlp_by_hand),
+        Task("chain100", "100 ops on 4x4, float64", chain_arrays, chain, chain_by_hand, 3.0, ("torch",)),
+        Task("mlp_small", "MLP step 32x64-32-10, float32", mlp_arrays(32, (64, 32, 10)), mlp, mlp_by_hand),
         Task(
-            "mlp_big", "MLP step 256×784-1024-1024-10, float32",
+            "mlp_big", "MLP step 256x784-1024-1024-10, float32",
             mlp_arrays(256, (784, 1024, 1024, 10)), mlp, mlp_by_hand, 1.15,
         ),
         Task("fan_out", "16 ops on 4 M float32, each used again", fan_out_arrays, fan_out, fan_out_by_hand),

@@ -28,11 +28,6 @@ def random(make, rng):
     return lambda *shape: make(rng.standard_normal(shape))
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(15)
-
-
 def host(value):
     """A Tensor or raw array of any library as a NumPy array."""
     return xg.asarray(value).detach().numpy()
@@ -111,7 +106,7 @@ def test_zeroth_power_at_zero_has_derivative_zero(make, exponent):
 
 
 def test_zeroth_power_at_zero_with_an_array_as_exponent(make):
-    x, n = make([0.0, -2.0, 3.0]), make([0.0, 0.0, 2.0])
+    x, n = make([0.0, 1.5, 3.0]), make([0.0, 0.0, 2.0])
     (x**n).backward()
     same(x.grad, [0.0, 0.0, 6.0])
 

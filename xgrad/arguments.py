@@ -101,7 +101,7 @@ def _local_index(xp: Generic, index: Any, like: Any) -> Any:
     owner = namespace_of(index)
     if owner is xp:
         return index
-    return xp.from_numpy(owner.to_numpy(index), xp.device_of(like))  # type: ignore[union-attr]
+    return xp.from_numpy(owner.to_numpy(index), xp.device_of(like))
 
 
 def settle(function: str, names: tuple[str, ...], values: list[Any], loose: list[bool], promote: tuple[int, ...]):
@@ -151,6 +151,16 @@ def settle(function: str, names: tuple[str, ...], values: list[Any], loose: list
     if promote and not xp.promotes:
         settled = _promoted(xp, settled, promote)
     return xp, settled
+
+
+def smooth(xp: Generic, values: list[Any], promote: tuple[int, ...]) -> list[Any]:
+    """Operands for a rule, integers as float64: what meets their float64 cotangents in libraries that do not promote."""
+    return [
+        xp.astype(v, xp.raw_dtype(np.dtype(np.float64)))
+        if i in promote and hasattr(v, "shape") and xp.numpy_dtype(v.dtype).kind in "iu"
+        else v
+        for i, v in enumerate(values)
+    ]
 
 
 def _promoted(xp: Generic, values: list[Any], promote: tuple[int, ...]) -> list[Any]:

@@ -6,7 +6,6 @@ on every array library.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Iterable
 from typing import Any
@@ -69,16 +68,6 @@ def as_axis(axis: Any) -> Any:
     if isinstance(axis, Iterable):
         return tuple(operator.index(a) for a in axis)
     return operator.index(axis)
-
-
-def infer_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
-    """``shape`` with its one -1 replaced by what ``size`` elements leave for it."""
-    known = math.prod(n for n in shape if n != -1)
-    if shape.count(-1) == 1 and known and size % known == 0:
-        shape = tuple(size // known if n == -1 else n for n in shape)
-    if -1 in shape or math.prod(shape) != size:
-        raise ValueError(f"reshape: shape does not hold {size} elements; got {shape}. Their products must agree.")
-    return shape
 
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:

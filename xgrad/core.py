@@ -28,14 +28,14 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import SCALARS, as_dtype, canonical, index_key, localise, settle, strip
+from .arguments import SCALARS, as_dtype, canonical, index_key, localise, settle, smooth, strip
 from .backends import namespace_of
-from .errors import GraphError
+from .errors import DeviceError, GraphError, unfit
 from .face import Face
 from .numpy_protocol import NumPyProtocol
 from .registry import Methods, Operators, composites, functions, register
 from .reverse import UNCOMMITTED, Node, Results, cotangent_dtype, next_serial, reverse, state
-from .writing import as_written, link, write
+from .writing import as_written, link, write, write_here
 
 _new = object.__new__
 
@@ -132,6 +132,8 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
     def __setitem__(self, key, value):
         key = index_key(key, self.ndim)
         value = np.asarray(value) if isinstance(value, list | tuple) else value
+        if write_here(self, value, key):
+            return
         write(self, functions.setitem(self, value, key=key), state.blocked)
 
     def _write(self, new, function: str):
@@ -235,12 +237,12 @@ def composite(formula):
     def call(*args, **kwargs):
         return formula(functions, *args, **kwargs)
 
-    functools.update_wrapper(call, formula)
-    del call.__wrapped__
-    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    register(call)
+    public: Any = functools.update_wrapper(call, formula)
+    del public.__wrapped__
+    public.__signature__ = signature.replace(parameters=parameters)
+    register(public)
     composites[formula.__name__] = formula
-    return call
+    return public
 
 
 def _unary(op: Primitive):
@@ -288,7 +290,10 @@ def _binary(op: Primitive):
         if entry is None or (l1 != l2 and l1 >= 0 and l2 >= 0):
             return apply(op, (x1, x2), {})
         function, xp = entry
-        out = function(v1, v2)
+        try:
+            out = function(v1, v2)
+        except ValueError as error:
+            raise unfit(op.name, error, (v1, v2), {}) from None
         if type(out) is not xp.array_type:
             out = xp.as_array(out)
         level = l1 if l1 > l2 else l2
@@ -366,7 +371,13 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
         xp, inner = settle(op.name, names, inner, loose, promote)
         local = localise(xp, params, next(v for v in inner if hasattr(v, "shape"))) if params else params
         function = op.implementation(xp)
-        out = function(inner, **local) if op.arrays is None else function(*inner, **local)
+        try:
+            out = function(inner, **local) if op.arrays is None else function(*inner, **local)
+        except (ValueError, IndexError, RuntimeError) as error:
+            library_failed = isinstance(error, RuntimeError) and type(error) is not RuntimeError  # out of memory, CUDA
+            if library_failed or isinstance(error, DeviceError):
+                raise
+            raise unfit(op.name, error, inner, local) from None
         out = tuple(map(xp.as_array, out)) if op.results else xp.as_array(out)
         if xp.promotes and len(arrays) <= 2 and op.arrays == len(op.names):
             op.short[xp.array_type] = (function, xp)
@@ -380,7 +391,8 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
             raise NotImplementedError(
                 f"{op.name}: no vjp rule yet. Write one with @{op.name}.vjp, or detach() the argument."
             )
-        edges = _edges(op, op.rule(xp, out, *inner, **local), arrays, watched, level)
+        primals = inner if lifted or xp.promotes else smooth(xp, inner, op.promote)
+        edges = _edges(op, op.rule(xp, out, *primals, **local), arrays, watched, level)
         result = _split(op, level, edges, out) if op.results else _record(op, level, edges, out)
     if op.put_back is not None and type(arrays[0]) is Tensor:
         whole = strip(arrays[0])
@@ -445,7 +457,7 @@ def seed(tensor: Tensor, ct: Any, function: str) -> Any:
 
 def gradient(ct: Any) -> Tensor:
     """A cotangent at the public border: conjugated when complex, in memory of its own, as a Tensor."""
-    tensor = ct if type(ct) is Tensor else constant(namespace_of(ct).as_array(ct))  # type: ignore[union-attr]
+    tensor = ct if type(ct) is Tensor else constant(namespace_of(ct).as_array(ct))
     return functions.conj(tensor) if tensor.dtype.kind == "c" else tensor
 
 
@@ -465,7 +477,7 @@ def backward(tensor: Tensor, grad: Any, zero_grad: bool, retain_graph: bool) -> 
         root.grad = gradient(start)
     taken = {id(start)}
     for node, ct in cts.items():
-        raw = ct if id(ct) not in taken else namespace_of(ct).copy(ct)  # type: ignore[union-attr]
-        new = gradient(namespace_of(raw).own(raw))  # type: ignore[union-attr]
+        raw = ct if id(ct) not in taken else namespace_of(ct).copy(ct)
+        new = gradient(namespace_of(raw).own(raw))
         taken.add(id(ct))
         node.grad = new if zero_grad or node.grad is None else constant((node.grad + new).value)

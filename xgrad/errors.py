@@ -30,6 +30,28 @@ def kind(value: Any) -> str:
     return name
 
 
+def unfit(function: str, error: Exception, arrays: Any, params: dict[str, Any]) -> Exception:
+    """The error for operands that a library refused: their shapes, and its own reason where that says more."""
+    shapes = [tuple(a.shape) for a in arrays if hasattr(a, "shape")]
+    got = " and ".join(map(str, shapes))
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    if isinstance(error, IndexError):  # NumPy's AxisError is one
+        return IndexError(f"{function}: {reason}; got an array of shape {got}.")
+    if function == "reshape":
+        return ValueError(
+            f"reshape: shape does not hold the elements; got {params['shape']} for an array of shape {got}. "
+            "Their products must agree."
+        )
+    if function == "broadcast_to":
+        got = f"{params['shape']} for an array of shape {got}"
+    if function == "matmul":
+        advice = "The last axis of x1 must equal the last but one of x2 (its only one, for a vector)."
+        return ValueError(f"matmul: shapes do not fit together; got {got}. {advice}")
+    if any(words in reason for words in ("broadcast", "must match", "expanded size")):
+        return ValueError(f"{function}: shapes do not fit together; got {got}. Extents must agree or be 1.")
+    return ValueError(f"{function}: {reason}; got {got or 'no array'}. Check the shapes and the arguments.")
+
+
 def not_an_array(function: str, argument: str, value: Any) -> NotAnArrayError:
     """The error for an operand that no backend knows."""
     return NotAnArrayError(

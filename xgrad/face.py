@@ -122,7 +122,7 @@ class Face:
         return self.shape[0]
 
     def __iter__(self):
-        return (self[i] for i in range(len(self)))
+        return iter(functions.unstack(self)) if self.ndim else iter(range(len(self)))
 
     def __contains__(self, value) -> bool:
         return bool((self == value).any())
@@ -206,7 +206,7 @@ class Face:
             raise TypeError(
                 "deepcopy: a recorded Tensor cannot be copied out of its graph. Use x.detach() or x.copy()."
             )
-        return type(self)(self.detach(), requires_grad=self.requires_grad)
+        return type(self)(self.detach(), requires_grad=self.requires_grad)  # type: ignore[call-arg]
 
     def __reduce__(self):
         if self.requires_grad and self.node.edges != ():

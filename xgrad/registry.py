@@ -82,8 +82,8 @@ class Operators:
     __le__ = _binary("less_equal")[0]
     __gt__ = _binary("greater")[0]
     __ge__ = _binary("greater_equal")[0]
-    __eq__ = _binary("equal")[0]  # type: ignore[assignment]  # elementwise, as the array API standard has it
-    __ne__ = _binary("not_equal")[0]  # type: ignore[assignment]
+    __eq__ = _binary("equal")[0]  # elementwise, as the array API standard has it
+    __ne__ = _binary("not_equal")[0]
 
     __neg__ = _unary("negative")
     __pos__ = _unary("positive")

@@ -53,8 +53,10 @@ class no_grad(contextlib.ContextDecorator):
     False
     """
 
+    before: Any = None
+
     def __enter__(self):
-        self.before = (state.blocked, getattr(self, "before", None))  # a chain, so that one object nests in itself
+        self.before = (state.blocked, self.before)  # a chain, so that one object nests in itself
         state.blocked = next_serial()
         return self
 
@@ -66,6 +68,8 @@ class Node:
     """One recorded call, or a leaf (no edges); ``edges`` is None once released.  ``grad`` is set where it is kept."""
 
     __slots__ = ("dtype", "edges", "grad", "level", "op", "serial", "shape")
+
+    grad: Any
 
     def __init__(self, level: int, edges: Any, op: Any, shape: Any, dtype: Any):
         self.serial = next_serial()
@@ -166,7 +170,7 @@ def _where(node: Node, position: int, ct: Any, parent: Node) -> str:
 def _zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:
     """The pullback of an elementwise function, zero where the cotangent is zero, even if the derivative is infinite."""
     xp: Any = functions if isinstance(ct, Face) else namespace_of(ct)
-    with namespace_of(strip(ct)).quiet():  # type: ignore[union-attr]
+    with namespace_of(strip(ct)).quiet():
         part = pullback(ct)
     return xp.where(ct == 0, xp.zeros_like(part), part)
 

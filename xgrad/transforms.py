@@ -47,7 +47,7 @@ def vjp(f: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> tuple
     """
     value, pull, aux = _vjp("vjp", f, primals, has_aux)
     leaves, build = flatten(value)
-    raw = not _any_tensor((value, primals))
+    raw = not _any_tensor(primals)
 
     def pullback(ct: Any) -> tuple[Any, ...]:
         given, _ = flatten(ct)

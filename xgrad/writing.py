@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import SCALARS
+from .backends import namespace_of
 from .registry import functions
 
 
@@ -42,6 +44,22 @@ def as_written(target: Any, new: Any, function: str) -> Any:
             )
         new = functions.astype(new, target.dtype)
     return new
+
+
+def write_here(target: Any, value: Any, key: tuple[Any, ...]) -> bool:
+    """Write a constant into the memory of an untracked Tensor if nothing else can see it; whether that was done."""
+    if target.requires_grad or getattr(target, "views", None) or getattr(target, "link", None):
+        return False
+    xp = namespace_of(target.value)
+    if not xp.alone(target) or any(hasattr(k, "node") for k in key):
+        return False
+    inner = getattr(value, "value", value)
+    if type(inner) not in SCALARS and type(inner) is not type(target.value):
+        return False
+    if getattr(value, "requires_grad", False):
+        return False
+    target.value[key] = inner
+    return True
 
 
 def write(target: Any, new: Any, blocked: int) -> None:

@@ -75,7 +75,7 @@ def parse_device(device: Any) -> Device:
     return Device(backend.name, backend.place(place))
 
 
-def namespace_of(array: Any) -> Generic | None:
+def namespace_of(array: Any) -> Any:
     """The backend whose library holds ``array``, or None when it is no array."""
     kind = type(array)
     try:
@@ -88,7 +88,7 @@ def namespace_of(array: Any) -> Generic | None:
 
 
 def _find(array: Any) -> Generic | None:
-    root = type(array).__module__.partition(".")[0]
+    root = type(array).__module__.partition(".")[0].removesuffix("lib")  # JAX's arrays come from jaxlib
     if isinstance(array, np.ndarray | np.generic):
         return get("numpy")
     if root in ("torch", "cupy") and hasattr(array, "dtype") and hasattr(array, "shape"):
@@ -107,7 +107,7 @@ def _find(array: Any) -> Generic | None:
 def device_of(array: Any) -> Device:
     """The Device of a raw array."""
     backend = namespace_of(array)
-    return Device(backend.name, backend.device_of(array))  # type: ignore[union-attr]
+    return Device(backend.name, backend.device_of(array))
 
 
 def transfer(array: Any, device: Device) -> Any:

@@ -134,6 +134,10 @@ class Generic:
         """``x`` with another of the library's dtypes."""
         return self.library.astype(x, dtype, copy=copy)
 
+    def alone(self, holder: Any) -> bool:
+        """Whether ``holder.value`` may be written in place because nothing else can see it."""
+        return False
+
     def as_array(self, result: Any) -> Any:
         """What a function of the library returned, as an array: NumPy returns scalars for 0-d results."""
         return result
@@ -230,7 +234,22 @@ def _ratio(z: Any, numerator: tuple[float, ...], denominator: tuple[float, ...])
     return top / bottom
 
 
-_DTYPE_NAMES = ["float64", "float32", "complex128", "complex64", "bool", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "float16"]
+_DTYPE_NAMES = [
+    "float64",
+    "float32",
+    "complex128",
+    "complex64",
+    "bool",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint64",
+    "uint32",
+    "uint16",
+    "uint8",
+    "float16",
+]
 
 _ERF_A = (
     1.85777706184603153e-1,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,11 @@ class NumPy(Generic):
         base = result.base
         return base is not None and (base is array or base is array.base)
 
+    def alone(self, holder: Any) -> bool:
+        """Whether only ``holder`` refers to its array: views and other holders would count as references."""
+        array = holder.value
+        return sys.getrefcount(array) <= _ALONE and array.base is None and array.flags.writeable
+
     def quiet(self):
         """A context without floating-point warnings."""
         return np.errstate(all="ignore")
@@ -108,6 +115,14 @@ class NumPy(Generic):
     def argmax(self, x, /, *, axis=None, keepdims=False):
         """Position of the first maximum."""
         return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+def _references(holder: Any) -> int:
+    array = holder.value
+    return sys.getrefcount(array)
+
+
+_ALONE = _references(types.SimpleNamespace(value=np.empty(1)))  # how many references one holder makes, in this Python
 
 
 def load() -> NumPy:

@@ -1,0 +1,203 @@
+"""Optimisers: rules that turn gradients into steps, made only of what any user of xgrad has.
+
+An optimiser holds the parameters and, per parameter, what its rule remembers.  ``step()`` records nothing, replaces
+each parameter's value in place and keeps its dtype and device.  A parameter without a gradient is left alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import xgrad as xg
+
+
+class Optimizer:
+    """What SGD and Adam share; a subclass writes ``update``.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        Leaves of floating dtype with ``requires_grad``, each once; ``model.parameters()``.
+    lr : float
+        Learning rate, at least 0.  The attribute ``lr`` may be changed between steps.
+    weight_decay : float
+        This times the parameter is added to its gradient, at least 0.
+
+    Raises
+    ------
+    TypeError
+        When ``params`` is no iterable of floating Tensors.
+    ValueError
+        When ``params`` is empty, names a Tensor twice or one that is no leaf, or a number is out of range.
+    """
+
+    kinds: tuple[str, ...] = ("real floating",)
+
+    def __init__(self, params: Iterable[xg.Tensor], lr: float, weight_decay: float):
+        name = type(self).__name__
+        if isinstance(params, xg.Tensor) or not isinstance(params, Iterable):
+            raise TypeError(f"{name}: params must be an iterable of Tensors; got one {type(params).__name__}. Use [p].")
+        self.params = list(params)
+        if not self.params:
+            raise ValueError(f"{name}: params is empty; got no Tensor. Pass model.parameters().")
+        for i, p in enumerate(self.params):
+            if not isinstance(p, xg.Tensor):
+                raise TypeError(f"{name}: params[{i}] must be a Tensor; got {type(p).__name__}. Use xgrad.Tensor(...).")
+            if not p.requires_grad or p.prevs:
+                what = "recorded result" if p.prevs else "constant"
+                raise ValueError(
+                    f"{name}: params[{i}] must be a leaf with requires_grad; got a {what} of shape {p.shape}. "
+                    "Make it with xgrad.Tensor(...)."
+                )
+            if not xg.isdtype(p.dtype, self.kinds):
+                raise TypeError(f"{name}: params[{i}] must be {' or '.join(self.kinds)}; got {p.dtype}. Use float32.")
+        if len({id(p) for p in self.params}) < len(self.params):
+            raise ValueError(f"{name}: params names a Tensor twice; got {len(self.params)} of them. Pass each once.")
+        self.lr = _at_least_0(name, "lr", lr)
+        self.weight_decay = _at_least_0(name, "weight_decay", weight_decay)
+        self.state: list[dict[str, Any]] = [{} for _ in self.params]
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient, by the rule of this optimiser."""
+        with xg.no_grad():
+            for p, state in zip(self.params, self.state, strict=True):
+                if p.grad is not None:
+                    g = p.grad if self.weight_decay == 0 else p.grad + self.weight_decay * p
+                    self.update(p, g, state)
+
+    def update(self, p: xg.Tensor, g: xg.Tensor, state: dict[str, Any]) -> None:
+        """Change ``p`` in place, given its gradient ``g`` and what was remembered for it; gradients are off."""
+        raise NotImplementedError(f"{type(self).__name__}: update is not written. Define update(self, p, g, state).")
+
+    def zero_grad(self) -> None:
+        """Drop every gradient (None, not zeros).
+
+        ``backward()`` replaces the gradients it reaches, so this is needed only after ``backward(zero_grad=False)`` and
+        for parameters that the next loss may not reach.
+        """
+        for p in self.params:
+            p.grad = None
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if wanted.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        Leaves of real or complex floating dtype, each once.
+    lr : float
+        Learning rate, at least 0.
+    momentum : float
+        Factor on the running sum of gradients, at least 0.
+    weight_decay : float
+        This times the parameter is added to its gradient, at least 0.
+    nesterov : bool
+        Look one step of momentum ahead; needs ``momentum``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See ``Optimizer``; also ValueError for ``nesterov`` without momentum.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> x = xg.Tensor([1.0, 2.0])
+    >>> optimiser = xg.optim.SGD([x], lr=0.25)
+    >>> (x**2).sum().backward()
+    >>> optimiser.step()
+    >>> x
+    Tensor([0.5, 1. ])
+    """
+
+    kinds = ("real floating", "complex floating")
+
+    def __init__(
+        self,
+        params: Iterable[xg.Tensor],
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ):
+        super().__init__(params, lr, weight_decay)
+        self.momentum = _at_least_0("SGD", "momentum", momentum)
+        self.nesterov = nesterov
+        if nesterov and not momentum:
+            raise ValueError("SGD: nesterov looks ahead along the momentum; got momentum=0. Give a momentum above 0.")
+
+    def update(self, p: xg.Tensor, g: xg.Tensor, state: dict[str, Any]) -> None:
+        """One step of ``p`` against ``g``."""
+        if self.momentum:
+            state["velocity"] = v = self.momentum * state["velocity"] + g if "velocity" in state else g.detach()
+            g = g + self.momentum * v if self.nesterov else v
+        p -= self.lr * g
+
+
+class Adam(Optimizer):
+    """Adam: every element's step scaled by running means of its gradient and of the square of it.
+
+    Kingma and Ba, "Adam: a method for stochastic optimization" (2015), with the bias correction of that paper.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        Leaves of real floating dtype, each once.
+    lr : float
+        Learning rate, at least 0.
+    betas : tuple of two floats
+        Decay of the two running means per step, each from 0 to below 1.
+    eps : float
+        Added to the root of the mean square, at least 0.
+    weight_decay : float
+        This times the parameter is added to its gradient, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See ``Optimizer``.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> x = xg.Tensor([1.0, 2.0])
+    >>> optimiser = xg.optim.Adam([x], lr=0.1)
+    >>> for _ in range(200):
+    ...     (x**2).sum().backward()
+    ...     optimiser.step()
+    >>> bool((abs(x) < 1e-3).all())
+    True
+    """
+
+    def __init__(
+        self,
+        params: Iterable[xg.Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
+        super().__init__(params, lr, weight_decay)
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"Adam: betas must be two numbers from 0 to below 1; got {betas!r}. Use (0.9, 0.999).")
+        self.betas = betas
+        self.eps = _at_least_0("Adam", "eps", eps)
+
+    def update(self, p: xg.Tensor, g: xg.Tensor, state: dict[str, Any]) -> None:
+        """One step of ``p`` against ``g``."""
+        b1, b2 = self.betas
+        state["step"] = t = state.get("step", 0) + 1
+        state["mean"] = m = b1 * state["mean"] + (1 - b1) * g if t > 1 else (1 - b1) * g
+        state["square"] = s = b2 * state["square"] + (1 - b2) * (g * g) if t > 1 else (1 - b2) * (g * g)
+        # Both bias corrections are Python numbers, put where they cost no pass over an array.
+        root = math.sqrt(1 - b2**t)
+        p -= (self.lr * root / (1 - b1**t)) * m / (xg.sqrt(s) + self.eps * root)
+
+
+def _at_least_0(function: str, name: str, value: Any) -> float:
+    if not value >= 0:
+        raise ValueError(f"{function}: {name} must be at least 0; got {value!r}. Give a number of 0 or more.")
+    return value
