@@ -19,9 +19,9 @@ Arrays = list[np.ndarray]
 class Task:
     """One computation.
 
-    ``arrays`` draws (parameters, data), ``forward`` gives a peer's loss, ``hand`` the loss and all gradients.  ``limit``
-    is the largest ratio to the reference that meets the target, ``ahead_of`` names peers to be faster than; both are for
-    xgrad on the CPU.
+    ``arrays`` draws (parameters, data), ``forward`` gives a peer's loss, ``hand`` the loss and all gradients.
+    ``limit`` is the largest ratio to the reference that meets the target, ``ahead_of`` names peers to be faster than;
+    both are for xgrad on the CPU.
     """
 
     name: str

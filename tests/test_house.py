@@ -20,6 +20,7 @@ LAYERS = [
     {"writing"},
     {"face", "numpy_protocol"},
     {"reverse"},
+    {"tensor"},
     {"core"},
     {"ops", "special"},
     {"transforms"},

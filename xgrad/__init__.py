@@ -22,7 +22,6 @@ from .constants import uint8 as uint8
 from .constants import uint16 as uint16
 from .constants import uint32 as uint32
 from .constants import uint64 as uint64
-from .core import Tensor as Tensor
 from .ops.creation import arange as arange
 from .ops.creation import asarray as asarray
 from .ops.creation import empty as empty
@@ -154,6 +153,7 @@ from .ops.utility import all as all
 from .ops.utility import any as any
 from .ops.utility import diff as diff
 from .reverse import no_grad as no_grad
+from .tensor import Tensor as Tensor
 from .transforms import grad as grad
 from .transforms import jvp as jvp
 from .transforms import value_and_grad as value_and_grad

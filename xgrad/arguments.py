@@ -74,7 +74,11 @@ def canonical(params: dict[str, Any]) -> dict[str, Any]:
 def index_key(key: Any, ndim: int) -> tuple[Any, ...]:
     """An index of an array of ``ndim`` axes as a complete key, its lists as integer or boolean arrays."""
     items = key if isinstance(key, tuple) else (key,)
-    return complete_key(tuple(_index_array(k) if isinstance(k, list | np.generic) else k for k in items), ndim)
+    for k in items:
+        if isinstance(k, list | np.generic):
+            items = tuple(_index_array(k) if isinstance(k, list | np.generic) else k for k in items)
+            break
+    return complete_key(items, ndim)
 
 
 def _index_array(index: Any) -> Any:
@@ -84,15 +88,21 @@ def _index_array(index: Any) -> Any:
     return array if array.ndim or array.dtype == np.bool_ else int(array)
 
 
+_BASIC = frozenset((int, slice, type(None), type(Ellipsis), bool))
+_LOCAL = frozenset(("dtype", "device", "key"))
+
+
 def localise(xp: Generic, params: dict[str, Any], like: Any) -> dict[str, Any]:
     """Canonical metadata in the words of one library: its dtypes, its devices, its arrays inside a key."""
+    if _LOCAL.isdisjoint(params):
+        return params
     local = dict(params)
     if local.get("dtype") is not None:
         local["dtype"] = xp.raw_dtype(local["dtype"])
     if local.get("device") is not None:
         local["device"] = xp.raw_device(local["device"].place)
     if "key" in local:
-        local["key"] = tuple(_local_index(xp, k, like) if hasattr(k, "shape") else k for k in local["key"])
+        local["key"] = tuple(k if type(k) in _BASIC else _local_index(xp, k, like) for k in local["key"])
     return local
 
 
@@ -154,7 +164,7 @@ def settle(function: str, names: tuple[str, ...], values: list[Any], loose: list
 
 
 def smooth(xp: Generic, values: list[Any], promote: tuple[int, ...]) -> list[Any]:
-    """Operands for a rule, integers as float64: what meets their float64 cotangents in libraries that do not promote."""
+    """Operands with integers as float64, as NumPy's promotion has them, for libraries that do not promote."""
     return [
         xp.astype(v, xp.raw_dtype(np.dtype(np.float64)))
         if i in promote and hasattr(v, "shape") and xp.numpy_dtype(v.dtype).kind in "iu"

@@ -13,7 +13,7 @@ from typing import Any
 
 def normalise_axis(axis: Any, ndim: int, function: str = "axis") -> int:
     """``axis`` as a non-negative int; IndexError when it is outside ``ndim`` axes."""
-    axis = operator.index(axis)
+    axis = axis if type(axis) is int else operator.index(axis)
     if not -ndim <= axis < ndim:
         raise IndexError(f"{function}: axis is out of range; got {axis} for {ndim} axes. Use -{ndim} to {ndim - 1}.")
     return axis % ndim
@@ -23,7 +23,7 @@ def normalise_axes(axis: Any, ndim: int, function: str = "axis") -> tuple[int, .
     """``axis`` (None for all, an int, or several) as a tuple of distinct non-negative ints."""
     if axis is None:
         return tuple(range(ndim))
-    if not isinstance(axis, Iterable):
+    if type(axis) is int or not isinstance(axis, Iterable):
         return (normalise_axis(axis, ndim, function),)
     axes = tuple(normalise_axis(a, ndim, function) for a in axis)
     if len(set(axes)) != len(axes):
@@ -56,6 +56,8 @@ def moved(ndim: int, source: Any, destination: Any) -> tuple[int, ...]:
 
 def as_shape(shape: Any) -> tuple[int, ...]:
     """An int or several as a tuple of Python ints."""
+    if type(shape) is int:
+        return (shape,)
     if isinstance(shape, Iterable):
         return tuple(operator.index(n) for n in shape)
     return (operator.index(shape),)
@@ -63,8 +65,8 @@ def as_shape(shape: Any) -> tuple[int, ...]:
 
 def as_axis(axis: Any) -> Any:
     """None, a Python int, or a tuple of Python ints."""
-    if axis is None:
-        return None
+    if axis is None or type(axis) is int:
+        return axis
     if isinstance(axis, Iterable):
         return tuple(operator.index(a) for a in axis)
     return operator.index(axis)
@@ -111,23 +113,30 @@ def complete_key(key: Any, ndim: int) -> tuple[Any, ...]:
     Ints become Python ints, lists become arrays at the backend; arrays pass through.
     """
     items = list(key) if isinstance(key, tuple) else [key]
+    ellipses = used = 0
     for i, k in enumerate(items):
-        if isinstance(k, bool) or k is None or k is Ellipsis or hasattr(k, "shape") or isinstance(k, list):
+        if k is Ellipsis:
+            ellipses += 1
+        elif type(k) is int:
+            used += 1
+        elif type(k) is slice:
+            used += 1
+            items[i] = slice(*(n if n is None or type(n) is int else operator.index(n) for n in _parts(k)))
+        elif k is None or isinstance(k, bool):
             continue
-        if isinstance(k, slice):
-            items[i] = slice(*(None if n is None else operator.index(n) for n in (k.start, k.stop, k.step)))
+        elif hasattr(k, "shape"):
+            used += len(k.shape) if str(k.dtype).endswith("bool") else 1
         else:
+            used += 1
             items[i] = operator.index(k)
-    ellipses = sum(k is Ellipsis for k in items)
     if ellipses > 1:
         raise IndexError("getitem: an index may hold only one Ellipsis (...); got several. Keep one.")
     if not ellipses:
         items.append(Ellipsis)
-    used = sum(
-        getattr(k, "ndim", 1) if str(getattr(k, "dtype", "")).endswith("bool") else 1
-        for k in items
-        if k is not None and k is not Ellipsis and not isinstance(k, bool)
-    )
     if used > ndim:
         raise IndexError(f"getitem: too many indices; got {used} for an array of {ndim} axes.")
     return tuple(items)
+
+
+def _parts(k: slice) -> tuple[Any, Any, Any]:
+    return k.start, k.stop, k.step

@@ -172,7 +172,7 @@ def _zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:
     xp: Any = functions if isinstance(ct, Face) else namespace_of(ct)
     with namespace_of(strip(ct)).quiet():
         part = pullback(ct)
-    return xp.where(ct == 0, xp.zeros_like(part), part)
+    return xp.where(ct == 0, 0.0, part)
 
 
 def fit(ct: Any, node: Node) -> Any:

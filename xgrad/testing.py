@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .core import Tensor
 from .pytree import flatten
 from .registry import functions
+from .tensor import Tensor
 from .transforms import jvp, vjp
 
 

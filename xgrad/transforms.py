@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from .core import Tensor, constant, gradient, leaf, seed
 from .errors import kind
 from .pytree import flatten, tree_map
 from .registry import functions
 from .reverse import cotangent_dtype, next_serial, reverse
+from .tensor import Tensor, constant, gradient, leaf, seed
 
 
 def vjp(f: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
@@ -65,7 +65,8 @@ def _any_tensor(tree: Any) -> bool:
 
 
 def _as_kind(value: Any, raw: bool) -> Any:
-    return value.value if raw and isinstance(value, Tensor) and not isinstance(value.value, Tensor) else value
+    """A result in the caller's terms: raw where the arguments were raw, unless something outside watches it."""
+    return value.value if raw and isinstance(value, Tensor) and not value.requires_grad else value
 
 
 def _watch(primal: Any, level: int) -> Tensor:

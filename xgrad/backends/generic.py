@@ -30,7 +30,7 @@ class Generic:
     """
 
     promotes = False  # whether the library itself combines dtypes as the standard and NumPy do
-    mutable = False  # whether ``x[key] = v`` may be used on an array nobody else sees
+    single = False  # whether it has one device only
 
     def __init__(self, name: str, library: Any):
         self.name = self.__name__ = name
@@ -148,7 +148,7 @@ class Generic:
 
     def quiet(self) -> contextlib.AbstractContextManager[Any]:
         """A context without floating-point warnings."""
-        return contextlib.nullcontext()
+        return np.errstate(all="ignore")  # some libraries compute with NumPy; to the others it means nothing
 
     # Functions the standard lacks -----------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ class NumPy(Generic):
     """NumPy, with the differences that xgrad's rules and the standard ask for."""
 
     promotes = True
+    single = True
     array_type = np.ndarray
 
     def places(self) -> list[str]:
@@ -71,10 +72,6 @@ class NumPy(Generic):
         """Whether only ``holder`` refers to its array: views and other holders would count as references."""
         array = holder.value
         return sys.getrefcount(array) <= _ALONE and array.base is None and array.flags.writeable
-
-    def quiet(self):
-        """A context without floating-point warnings."""
-        return np.errstate(all="ignore")
 
     def getitem(self, x, /, *, key):
         """``x[key]``."""

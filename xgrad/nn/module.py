@@ -15,8 +15,8 @@ class Module:
 
     Write a subclass with ``forward``.  There is nothing to register and no ``super().__init__()`` to call: an attribute
     that is a Tensor is *state*, and a *parameter* when it is a leaf that requires a gradient; an attribute that is a
-    Module is a part.  Both are also found in lists, tuples and dicts.  A recorded result is neither.  A name is the path
-    to its place: ``"layers.0.weight"``.
+    Module is a part.  Both are also found in lists, tuples and dicts.  A recorded result is neither.  A name is a path:
+    ``"layers.0.weight"``.
 
     Attributes
     ----------
@@ -178,10 +178,8 @@ class Module:
 
     def _lines(self, above: set[int]) -> list[str]:
         count = sum(p.size for p in self.parameters())
-        about = self.describe()
-        lines = [
-            type(self).__name__ + (f"({about})" if about else "") + f": {count:,} parameter{'' if count == 1 else 's'}"
-        ]
+        name = type(self).__name__ + (f"({self.describe()})" if self.describe() else "")
+        lines = [f"{name}: {count:,} parameter{'' if count == 1 else 's'}"]
         if id(self) in above:  # a part that points back at the whole
             return [f"{type(self).__name__}, see above"]
         for name, part in _parts(self):

@@ -13,9 +13,11 @@ import numpy as np
 from ..arguments import SCALARS, as_dtype, settings
 from ..axes import as_shape
 from ..backends import Device, get, namespace_of, parse_device
-from ..core import UNCOMMITTED, Tensor, composite, constant, leaf, primitive
+from ..core import composite, primitive
 from ..errors import kind
 from ..registry import functions, register
+from ..reverse import UNCOMMITTED
+from ..tensor import Tensor, constant, leaf
 
 
 def set_default_device(device: Any) -> Device:

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..arguments import SCALARS, as_dtype
 from ..backends import Device
-from ..core import Tensor, primitive
+from ..core import primitive
 from ..registry import register
+from ..tensor import Tensor
 
 
 @primitive(arrays=1, promote=())

@@ -23,12 +23,12 @@ def subtract(x1, x2, /):
     """Difference: ``x1 - x2``."""
 
 
-@primitive(vjp=lambda xp, out, x1, x2: (lambda ct: ct * x2, lambda ct: ct * x1))
+@primitive(vjp=lambda xp, out, x1, x2: (lambda ct: ct * x2, lambda ct: ct * x1), singular=True)
 def multiply(x1, x2, /):
     """Product: ``x1 * x2``."""
 
 
-@primitive(vjp=lambda xp, out, x1, x2: (lambda ct: ct / x2, lambda ct: -ct * (out / x2)), singular=True)
+@primitive(vjp=lambda xp, out, x1, x2: (lambda ct: ct / x2, lambda ct: -ct * (out / x2)), singular=True, floating=True)
 def divide(x1, x2, /):
     """Quotient: ``x1 / x2``."""
 
@@ -76,7 +76,7 @@ def positive(x, /):
     """The same values: ``+x``."""
 
 
-@primitive
+@primitive(singular=True)
 def abs(x, /):
     """Absolute value, ``sqrt(re**2 + im**2)`` for complex ``x``."""
 
@@ -92,7 +92,7 @@ def abs_vjp(xp, out, x):
     return pullback
 
 
-@primitive
+@primitive(singular=True)
 def sign(x, /):
     """Sign: -1, 0 or 1; ``x / abs(x)`` for complex ``x``."""
 
@@ -109,7 +109,7 @@ def sign_vjp(xp, out, x):
     return pullback
 
 
-@primitive
+@primitive(singular=True)
 def square(x, /):
     """Square: ``x * x``."""
 
@@ -119,7 +119,7 @@ def square_vjp(xp, out, x):
     return lambda ct: ct * (2 * x)
 
 
-@primitive
+@primitive(floating=True)
 def sqrt(x, /):
     """Square root."""
 
@@ -133,7 +133,7 @@ def sqrt_vjp(xp, out, x):
     return pullback
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: -ct * out * out, singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: -ct * out * out, singular=True, floating=True)
 def reciprocal(x, /):
     """Reciprocal: ``1 / x``."""
 
@@ -141,37 +141,37 @@ def reciprocal(x, /):
 # Exponentials and logarithms ------------------------------------------------------------------------------------------
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct * out, singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct * out, singular=True, floating=True)
 def exp(x, /):
     """Exponential: ``e**x``."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct * (out + 1), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct * (out + 1), singular=True, floating=True)
 def expm1(x, /):
     """``e**x - 1``, exact for small ``x``."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct / x, singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct / x, singular=True, floating=True)
 def log(x, /):
     """Natural logarithm."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct / (x + 1), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct / (x + 1), singular=True, floating=True)
 def log1p(x, /):
     """``log(1 + x)``, exact for small ``x``."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct / (x * math.log(2)), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct / (x * math.log(2)), singular=True, floating=True)
 def log2(x, /):
     """Logarithm to base 2."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct / (x * math.log(10)), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct / (x * math.log(10)), singular=True, floating=True)
 def log10(x, /):
     """Logarithm to base 10."""
 
 
-@primitive(singular=True)
+@primitive(singular=True, floating=True)
 def logaddexp(x1, x2, /):
     """``log(exp(x1) + exp(x2))`` without overflow."""
 
@@ -192,37 +192,37 @@ def logaddexp_vjp(xp, out, x1, x2):
 # Trigonometry ---------------------------------------------------------------------------------------------------------
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct * xp.cos(x), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct * xp.cos(x), singular=True, floating=True)
 def sin(x, /):
     """Sine of an angle in radians."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: -ct * xp.sin(x), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: -ct * xp.sin(x), singular=True, floating=True)
 def cos(x, /):
     """Cosine of an angle in radians."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct * (1 + out * out), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct * (1 + out * out), singular=True, floating=True)
 def tan(x, /):
     """Tangent of an angle in radians."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct / xp.sqrt(1 - x * x), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct / xp.sqrt(1 - x * x), singular=True, floating=True)
 def asin(x, /):
     """Inverse sine, in radians."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: -ct / xp.sqrt(1 - x * x), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: -ct / xp.sqrt(1 - x * x), singular=True, floating=True)
 def acos(x, /):
     """Inverse cosine, in radians."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct / (1 + x * x), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct / (1 + x * x), singular=True, floating=True)
 def atan(x, /):
     """Inverse tangent, in radians."""
 
 
-@primitive
+@primitive(singular=True, floating=True)
 def atan2(x1, x2, /):
     """Angle in radians of the point with ordinate ``x1`` and abscissa ``x2``."""
 
@@ -236,7 +236,7 @@ def atan2_vjp(xp, out, x1, x2):
     return lambda ct: ct * x2 / square_radius(), lambda ct: -ct * x1 / square_radius()
 
 
-@primitive
+@primitive(singular=True, floating=True)
 def hypot(x1, x2, /):
     """``sqrt(x1**2 + x2**2)`` without overflow."""
 
@@ -252,32 +252,32 @@ def hypot_vjp(xp, out, x1, x2):
 # Hyperbolic functions -------------------------------------------------------------------------------------------------
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct * xp.cosh(x), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct * xp.cosh(x), singular=True, floating=True)
 def sinh(x, /):
     """Hyperbolic sine."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct * xp.sinh(x), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct * xp.sinh(x), singular=True, floating=True)
 def cosh(x, /):
     """Hyperbolic cosine."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct * (1 - out * out))
+@primitive(vjp=lambda xp, out, x: lambda ct: ct * (1 - out * out), singular=True, floating=True)
 def tanh(x, /):
     """Hyperbolic tangent."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct / xp.sqrt(x * x + 1), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct / xp.sqrt(x * x + 1), singular=True, floating=True)
 def asinh(x, /):
     """Inverse hyperbolic sine."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct / (xp.sqrt(x - 1) * xp.sqrt(x + 1)), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct / (xp.sqrt(x - 1) * xp.sqrt(x + 1)), singular=True, floating=True)
 def acosh(x, /):
     """Inverse hyperbolic cosine."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct / (1 - x * x), singular=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct / (1 - x * x), singular=True, floating=True)
 def atanh(x, /):
     """Inverse hyperbolic tangent."""
 

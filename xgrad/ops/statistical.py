@@ -22,7 +22,7 @@ def sum_vjp(xp, out, x, *, axis=None, dtype=None, keepdims=False):
     return lambda ct: xp.broadcast_to(xp.reshape(ct, kept), shape)
 
 
-@primitive
+@primitive(floating=True)
 def mean(x, /, *, axis=None, keepdims=False):
     """Arithmetic mean over ``axis``, or over all axes."""
 
@@ -38,7 +38,7 @@ def _count(shape, axis):
     return math.prod(shape[a] for a in normalise_axes(axis, len(shape)))
 
 
-@primitive
+@primitive(floating=True)
 def var(x, /, *, axis=None, correction=0.0, keepdims=False):
     """Mean squared distance from the mean over ``axis``, divided by the count less ``correction``."""
 
@@ -50,7 +50,7 @@ def var_vjp(xp, out, x, *, axis=None, correction=0.0, keepdims=False):
     return lambda ct: xp.reshape(ct, kept) * (2 / count) * (x - xp.mean(x, axis=axis, keepdims=True))
 
 
-@primitive
+@primitive(floating=True)
 def std(x, /, *, axis=None, correction=0.0, keepdims=False):
     """Square root of the variance; its derivative is 0 where all elements are equal."""
 

@@ -1,0 +1,192 @@
+"""Tensor: an array that remembers how it was made, and the border between users and the graph.
+
+A ``Tensor`` is a raw array of some library and, when a derivative may be asked for, the ``Node`` that made it.  Its
+value is itself a Tensor of a lower level where transforms nest.
+
+Inside the engine cotangents are bilinear partners: no rule conjugates but those of ``conj``, ``real``, ``imag`` and
+``abs``.  At the border (``.grad``, ``grad(f)``) the gradient of a real function is conjugated, which makes it the
+direction of steepest ascent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .arguments import as_dtype, index_key, settle, strip
+from .backends import namespace_of
+from .errors import GraphError
+from .face import Face
+from .numpy_protocol import NumPyProtocol
+from .registry import Methods, Operators, functions
+from .reverse import UNCOMMITTED, Node, cotangent_dtype, reverse, state
+from .writing import as_written, write, write_here
+
+_new = object.__new__
+
+
+class Tensor(Operators, Methods, Face, NumPyProtocol):
+    """An array that remembers how it was made.
+
+    Parameters
+    ----------
+    value : array, scalar or nested list
+        The elements; copied, so later changes to the argument do not reach the Tensor.
+    device : str or Device, optional
+        Where to put it; by default where an array is, else the default device.
+    dtype : dtype, optional
+        Type of the elements; by default that of ``value``.
+    requires_grad : bool
+        Whether this is a leaf that ``backward()`` gives a gradient.  Integer leaves get gradients in float64, bool
+        never.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> x = xg.Tensor([1.0, 2.0, 3.0])
+    >>> (x**2).sum().backward()
+    >>> x.grad
+    Tensor([2., 4., 6.])
+    """
+
+    __slots__ = ("__weakref__", "leaf", "link", "node", "value", "views")
+    __module__ = "xgrad"
+
+    def __init__(self, value: Any, *, device: Any = None, dtype: Any = None, requires_grad: bool = True):
+        if type(value) is Tensor and value.requires_grad:
+            raise TypeError("Tensor: value is tracked, and a copy would lose its gradient. Use x.detach() or x.copy().")
+        made = functions.asarray(value, device=device, dtype=dtype, copy=True)
+        self.value = made.value
+        self.node = leaf(self.value, 0) if requires_grad else None
+
+    def __init_subclass__(cls):
+        raise TypeError("Tensor: cannot be subclassed; the engine knows one class. Hold a Tensor as an attribute.")
+
+    # Gradients ------------------------------------------------------------------------------------------------------
+
+    @property
+    def grad(self):
+        """The gradient of the last ``backward()``: a Tensor like this one, or None before the first pass."""
+        kept = getattr(getattr(self, "leaf", self.node), "grad", None)
+        return kept.grad if type(kept) is Node else kept
+
+    @grad.setter
+    def grad(self, value):
+        if not self.requires_grad:
+            raise GraphError("grad: this Tensor is not tracked, so it has no gradient to set. Make it a leaf.")
+        getattr(self, "leaf", self.node).grad = value
+
+    def backward(self, grad: Any = None, *, zero_grad: bool = True, retain_graph: bool = False) -> None:
+        """Compute the gradient of this Tensor with respect to every leaf it depends on.
+
+        Parameters
+        ----------
+        grad : array, optional
+            The cotangent of this Tensor, of its shape; ones by default.
+        zero_grad : bool
+            True replaces the gradients of the leaves reached, False adds to them.
+        retain_graph : bool
+            Keep the graph for another pass, and every intermediate gradient with it.
+
+        Raises
+        ------
+        GraphError
+            When nothing was recorded, or the graph was already released.
+        """
+        backward(self, grad, zero_grad, retain_graph)
+
+    def retain_grad(self):
+        """Keep the gradient of this intermediate result in the next pass; returns the Tensor."""
+        if self.requires_grad and self.node.edges != () and not hasattr(self.node, "grad"):
+            probe = Node(self.node.level, (), None, self.node.shape, self.node.dtype)
+            probe.serial = -probe.serial  # older than anything, so that it stays a leaf of the pass
+            probe.grad = None
+            self.node.edges = (*self.node.edges, (probe, lambda ct: ct, 0))
+            self.node.grad = probe
+        return self
+
+    def detach(self):
+        """The same values as a constant."""
+        return constant(strip(self))
+
+    # Elements -------------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, key):
+        return functions.getitem(self, key=index_key(key, self.ndim))
+
+    def __setitem__(self, key, value):
+        key = index_key(key, self.ndim)
+        value = np.asarray(value) if isinstance(value, list | tuple) else value
+        if write_here(self, value, key):
+            return
+        write(self, functions.setitem(self, value, key=key), state.blocked)
+
+    def _write(self, new, function: str):
+        write(self, as_written(self, new, function), state.blocked)
+        return self
+
+
+def leaf(value: Any, level: int) -> Node:
+    """A new leaf of the graph at ``level`` for ``value``; a boolean or text value cannot have one."""
+    dtype = value.dtype
+    if as_dtype(dtype).kind not in "iufc":
+        raise TypeError(f"requires_grad: only numbers have gradients; got dtype {dtype}. Pass requires_grad=False.")
+    node = Node(level, (), None, tuple(value.shape), dtype)
+    node.grad = None
+    return node
+
+
+def constant(value: Any, node: Node | None = None) -> Tensor:
+    """A Tensor that nobody watches; with UNCOMMITTED as its node it follows the device of what it meets."""
+    tensor = _new(Tensor)
+    tensor.value = value
+    tensor.node = node
+    return tensor
+
+
+def seed(tensor: Tensor, ct: Any, function: str) -> Any:
+    """The cotangent ``ct`` for ``tensor``, checked and conjugated at the border; ones when it is None."""
+    value = tensor.value
+    if ct is None:
+        dtype = cotangent_dtype(tensor.dtype)
+        ones = functions.ones_like(constant(value) if type(value) is not Tensor else value, dtype=dtype)
+        return ones if type(value) is Tensor else ones.value
+    ct = functions.asarray(ct)
+    if ct.shape != tensor.shape:
+        raise ValueError(
+            f"{function}: the cotangent must have the shape of the result; got {ct.shape} for {tensor.shape}."
+        )
+    if ct.dtype.kind == "c":
+        ct = functions.conj(ct)
+    if type(value) is Tensor or ct.requires_grad:
+        return ct
+    return settle(function, ("result", "cotangent"), [value, ct.value], [False, ct.node is UNCOMMITTED], ())[1][1]
+
+
+def gradient(ct: Any) -> Tensor:
+    """A cotangent at the public border: conjugated when complex, in memory of its own, as a Tensor."""
+    tensor = ct if type(ct) is Tensor else constant(namespace_of(ct).as_array(ct))
+    return functions.conj(tensor) if tensor.dtype.kind == "c" else tensor
+
+
+def backward(tensor: Tensor, grad: Any, zero_grad: bool, retain_graph: bool) -> None:
+    """What ``Tensor.backward`` does: one pass on the bottom level, its results stored on the leaves."""
+    if not tensor.requires_grad:
+        raise GraphError(
+            "backward: nothing was recorded for this Tensor; no Tensor with requires_grad=True went into it. "
+            "Make a leaf with xgrad.Tensor(...), outside no_grad()."
+        )
+    if tensor.node.level != 0:
+        raise GraphError("backward: this Tensor is watched by grad or vjp. Use xgrad.grad inside, or return the loss.")
+    root = tensor.node
+    start = seed(tensor, grad, "backward")
+    cts = reverse({root: start}, retain_graph, gradient if retain_graph else None)
+    if root.edges != ():
+        root.grad = gradient(start)
+    taken = {id(start)}
+    for node, ct in cts.items():
+        raw = ct if id(ct) not in taken else namespace_of(ct).copy(ct)
+        new = gradient(namespace_of(raw).own(raw))
+        taken.add(id(ct))
+        node.grad = new if zero_grad or node.grad is None else constant((node.grad + new).value)
