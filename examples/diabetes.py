@@ -3,9 +3,9 @@
     python examples/diabetes.py
     python examples/diabetes.py --device cuda --steps 2000
 
-For 442 patients scikit-learn's diabetes set (bundled, no download) has ten measurements and how far the disease got in a
-year.  The model is p = X A, with a column of ones in X for the bias, and the loss is the mean of (p - y)**2.  It has a
-closed-form solution, which gradient descent must reach.
+scikit-learn's diabetes set (bundled, no download) has ten measurements of 442 patients and how far the disease got in a
+year.  The model is p = X A, with a column of ones in X for the bias, and the loss is the mean of (p - y)**2.  The best A
+has a closed form, which gradient descent must reach.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main() -> None:
     """Read the options, descend, compare."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cpu", help="cpu, cuda, torch:cpu ... (default: %(default)s)")
-    parser.add_argument("--steps", type=positive, default=6000, help="of gradient descent (default: %(default)s)")
+    parser.add_argument("--steps", type=positive, default=4000, help="of gradient descent (default: %(default)s)")
     args = parser.parse_args()
     try:
         xg.zeros(1, device=args.device)
@@ -52,25 +52,32 @@ def load_data() -> tuple[list[str], np.ndarray, np.ndarray]:
     return [*data.feature_names, "bias"], np.column_stack([scaled, np.ones(len(scaled))]), data.target[:, np.newaxis]
 
 
-def descend(x: np.ndarray, y: np.ndarray, steps: int, device: str) -> tuple[np.ndarray, list[float]]:
-    """The parameters A after plain gradient descent from zero, shape (11, 1), and the loss at ten points on the way."""
-    # The loss is a parabola, so its curvature says which steps converge: the largest one bounds the learning rate.
+def descend(x: np.ndarray, y: np.ndarray, steps: int, device: str) -> tuple[np.ndarray, list[tuple[int, float]]]:
+    """The parameters A after plain gradient descent from zero, shape (11, 1), and losses on the way by step."""
+    # The loss is a parabola, and descent converges when the learning rate is below 2 / (its largest curvature).
     steepest = 2 * np.linalg.eigvalsh(x.T @ x / len(x))[-1]
     data, target = xg.asarray(x, device=device), xg.asarray(y, device=device)
     a = xg.Tensor(np.zeros((x.shape[1], 1)), device=device)
     optimiser = optim.SGD([a], lr=1.9 / steepest)
-    shown = {int(i) for i in np.linspace(0, steps - 1, min(steps, 10))}
+    shown = {round(i) for i in np.geomspace(1, steps, 12)}
     losses = []
-    for i in tqdm(range(steps), desc="descending", unit="step", file=sys.stderr):
+    for step in tqdm(range(1, steps + 1), desc="descending", unit="step", file=sys.stderr):
         loss = nn.mse_loss(data @ a, target)
         loss.backward()
         optimiser.step()
-        if i in shown:
-            losses.append((i, float(loss)))
+        if step in shown:
+            losses.append((step, float(loss)))
     return a.detach().numpy(), losses
 
 
-def report(names, x, y, found, exact, losses) -> None:
+def report(
+    names: list[str],
+    x: np.ndarray,
+    y: np.ndarray,
+    found: np.ndarray,
+    exact: np.ndarray,
+    losses: list[tuple[int, float]],
+) -> None:
     """Losses on the way, then both answers side by side."""
     best = np.mean((x @ exact - y) ** 2)
     print("  step          loss   above the minimum")

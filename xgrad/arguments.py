@@ -114,7 +114,14 @@ def _local_index(xp: Generic, index: Any, like: Any) -> Any:
     return xp.from_numpy(owner.to_numpy(index), xp.device_of(like))
 
 
-def settle(function: str, names: tuple[str, ...], values: list[Any], loose: list[bool], promote: tuple[int, ...]):
+def settle(
+    function: str,
+    names: tuple[str, ...],
+    values: list[Any],
+    loose: list[bool],
+    promote: tuple[int, ...],
+    optional: bool = False,
+):
     """Operands of one call on one library and device, and of one dtype where the library does not promote by itself.
 
     Parameters
@@ -127,20 +134,25 @@ def settle(function: str, names: tuple[str, ...], values: list[Any], loose: list
         Which values are uncommitted and follow the device of the others.
     promote
         Positions that share a result dtype.
+    optional
+        Whether None stands for an array that is not given.
 
     Returns
     -------
     tuple
         The backend and the list of operands.
     """
+    if all(type(v) in SCALARS for v in values):
+        values = [np.asarray(values[0]), *values[1:]]
     owners: list[Generic | None] = [None if type(v) in SCALARS or v is None else namespace_of(v) for v in values]
+    for name, value, owner in zip(names, values, owners, strict=True):
+        if owner is None and type(value) not in SCALARS and not (optional and value is None):
+            raise not_an_array(function, name, value)
     target: tuple[Generic, str] | None = None
     first = ""
     for committed in (True, False):
         for name, value, owner, free in zip(names, values, owners, loose, strict=True):
             if owner is None or free is committed:
-                if owner is None and type(value) not in SCALARS and value is not None:
-                    raise not_an_array(function, name, value)
                 continue
             place = owner.device_of(value)
             if target is None:

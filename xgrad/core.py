@@ -64,6 +64,7 @@ class Primitive:
         self.arrays = None if sequence else len(positional) if arrays is None else arrays
         self.names = tuple(name for name, _ in kinds)
         self.positional = len(positional)
+        self.optional = not sequence and arrays is not None and arrays > len(positional)  # None may stand for an array
         self.rule = vjp
         self.zero = zero
         self.selects = selects
@@ -200,6 +201,7 @@ def _binary(op: Primitive):
 def _nary(op: Primitive):
     count, names, short = op.arrays, op.names, op.short
     metadata = names[1:] if count is None else names[count:]
+    known = frozenset(metadata)
 
     def call(*args, **params):
         if count is None:
@@ -212,7 +214,10 @@ def _nary(op: Primitive):
                 arrays += tuple(params.pop(name, None) for name in names[len(args) : count])
         if rest:
             params.update(zip(metadata, rest, strict=False))
-        if params:
+        if params or rest:
+            if len(rest) > len(metadata) or not known.issuperset(params):
+                got = ", ".join(map(repr, params.keys() - known)) or f"{len(args)} arguments"
+                raise TypeError(f"{op.name}: unknown arguments; got {got}. It takes {', '.join(names)}.")
             params = canonical(params)
         if count == 1 and type(arrays[0]) is Tensor and type(arrays[0].value) in short:
             return _one(op, arrays[0], params)
@@ -282,13 +287,13 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
         ]
         out = op.call(inner, **params) if op.arrays is None else op.call(*inner, **params)
     else:
-        kinds = {type(v) for v in inner if type(v) not in SCALARS and v is not None}
+        kinds = {type(v) for v in inner if type(v) not in SCALARS and not (v is None and op.optional)}
         entry = op.short.get(kinds.pop()) if len(kinds) == 1 else None
         if entry is None:
             many = op.arrays is None
             names = tuple(f"arrays[{i}]" for i in range(len(arrays))) if many else op.names[: op.arrays]
             promote = tuple(range(len(arrays))) if many else op.promote
-            xp, inner = settle(op.name, names, inner, [_loose(a) for a in arrays], promote)
+            xp, inner = settle(op.name, names, inner, [_loose(a) for a in arrays], promote, op.optional)
             if op.floating and not xp.promotes:
                 inner = smooth(xp, inner, promote)
         else:
@@ -317,6 +322,8 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
             )
         primals = inner if lifted or xp.promotes else smooth(xp, inner, op.promote)
         edges = _edges(op, op.rule(xp, out, *primals, **local), arrays, watched, level)
+        if not edges:
+            return _wrapped(out, None)
         result = _split(op, level, edges, out) if op.results else _record(op, level, edges, out)
     if op.put_back is not None and type(arrays[0]) is Tensor:
         whole = strip(arrays[0])

@@ -182,6 +182,7 @@ class CuPy(Generic):
         super().__init__("cupy", Namespace(cupy))
         self.cupy, self.cupyx = cupy, cupyx
         self.array_type = cupy.ndarray
+        self.single = len(self.places()) == 1
 
     def __getattr__(self, name: str) -> Any:
         function = super().__getattr__(name)

@@ -289,7 +289,7 @@ def _winner(xp, x1, x2, wins):
     """The pullback of the argument for which ``wins(x1, x2)`` holds; a tie gives one half."""
 
     def pullback(ct):
-        tie = xp.where(x1 == x2, 0.5 * ct, xp.zeros_like(ct))
+        tie = xp.where(x1 == x2, 0.5 * ct, 0.0)
         return xp.where(wins(x1, x2), ct, tie)
 
     return pullback
@@ -324,16 +324,16 @@ def clip(x, /, min=None, max=None):
 def clip_vjp(xp, out, x, min, max):
     def inside(ct):
         if min is not None:
-            ct = xp.where(x >= min, ct, xp.zeros_like(ct))
-        return ct if max is None else xp.where(x <= max, ct, xp.zeros_like(ct))
+            ct = xp.where(x >= min, ct, 0.0)
+        return ct if max is None else xp.where(x <= max, ct, 0.0)
 
     def below(ct):
-        ct = xp.where(x < min, ct, xp.zeros_like(ct))
-        return ct if max is None else xp.where(min <= max, ct, xp.zeros_like(ct))
+        ct = xp.where(x < min, ct, 0.0)
+        return ct if max is None else xp.where(min <= max, ct, 0.0)
 
     def above(ct):
         over = x > max if min is None else (x > max) | (min > max)
-        return xp.where(over, ct, xp.zeros_like(ct))
+        return xp.where(over, ct, 0.0)
 
     return inside, below, above
 

@@ -14,8 +14,8 @@ def where(condition, x1, x2, /):
 def where_vjp(xp, out, condition, x1, x2):
     return (
         None,
-        lambda ct: xp.where(condition, ct, xp.zeros_like(ct)),
-        lambda ct: xp.where(condition, xp.zeros_like(ct), ct),
+        lambda ct: xp.where(condition, ct, 0.0),
+        lambda ct: xp.where(condition, 0.0, ct),
     )
 
 

@@ -1,0 +1,134 @@
+"""The programs that a newcomer runs, as a newcomer runs them."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import xgrad as xg
+
+pytest.importorskip("sklearn")
+pytest.importorskip("tqdm")
+
+EXAMPLES = pathlib.Path(xg.__file__).parent.parent / "examples"
+needs_files = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the examples are not in an installed package")
+pytestmark = needs_files
+
+
+def run(script, *options, cwd):
+    command = [sys.executable, str(EXAMPLES / script), *map(str, options)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+def succeeded(result):
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Warning" not in result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """The whole main job, with its defaults."""
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("safetensors")
+    folder = tmp_path_factory.mktemp("digits")
+    return run("digits.py", cwd=folder), folder
+
+
+def test_digits_reaches_its_accuracy_in_time(digits):
+    text = succeeded(digits[0])
+    line = re.search(r"test accuracy ([\d.]+)% \((\d+) of 360 images.*, 30 epochs in ([\d.]+) s on cpu", text)
+    assert float(line[1]) >= 97.0
+    assert float(line[1]) == pytest.approx(100 * int(line[2]) / 360, abs=0.01)
+    assert float(line[3]) < 30
+
+
+def test_digits_shows_progress_and_a_table(digits):
+    assert "30/30" in digits[0].stderr
+    rows = re.findall(r"^ +(\d+) +(\d\.\d{4}) +(\d\.\d{4}) +([\d.]+)% +([\d.]+)%$", digits[0].stdout, re.M)
+    assert (rows[0][0], rows[-1][0], len(rows)) == ("1", "30", 10)
+    assert float(rows[-1][1]) < 0.05 < float(rows[0][1])
+    assert re.search(r"^right % +(\d+\.\d\s*){10}$", digits[0].stdout, re.M)
+
+
+def test_digits_writes_a_picture_and_weights(digits):
+    import matplotlib.image
+    from safetensors.numpy import load_file
+
+    picture = matplotlib.image.imread(digits[1] / "out" / "digits.png")
+    assert picture.shape[0] > 800
+    assert picture.shape[1] > 1200
+    assert picture[..., :3].std() > 0.1
+    weights = load_file(digits[1] / "out" / "digits.safetensors")
+    shapes = {name: value.shape for name, value in weights.items()}
+    assert shapes == {
+        "0.weight": (128, 64),
+        "0.bias": (128,),
+        "2.weight": (64, 128),
+        "2.bias": (64,),
+        "4.weight": (10, 64),
+        "4.bias": (10,),
+    }
+    assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in weights.values())
+
+
+def test_digits_repeats_itself_and_its_weights_serve_again(tmp_path):
+    pytest.importorskip("matplotlib")
+    load_file = pytest.importorskip("safetensors.numpy").load_file
+    found = {}
+    for name, seed, device in (("a", 3, "cpu"), ("b", 3, "cpu"), ("c", 4, "cpu"), ("d", 3, "strict")):
+        options = ("--epochs", 2, "--seed", seed, "--out", tmp_path / name, "--device", device)
+        text = succeeded(run("digits.py", *options, cwd=tmp_path))
+        found[name] = load_file(tmp_path / name / "digits.safetensors"), re.search(r"test accuracy [\d.]+%", text)[0]
+    (a, score), (b, again), (c, _), (d, elsewhere) = found.values()
+    assert score == again
+    assert all((a[name] == b[name]).all() for name in a)
+    assert all((a[name] != c[name]).any() for name in a)
+    assert score == elsewhere
+    assert all(np.abs(a[name] - d[name]).max() < 1e-3 for name in a)
+    model = xg.nn.Sequential(xg.nn.Linear(64, 128), xg.nn.relu, xg.nn.Linear(128, 64), xg.nn.relu, xg.nn.Linear(64, 10))
+    model.load_state_dict(a)
+    assert (model[4].bias.detach().numpy() == a["4.bias"]).all()
+
+
+def test_diabetes_reaches_the_closed_form(tmp_path, device):
+    text = succeeded(run("diabetes.py", "--device", device, cwd=tmp_path))
+    rows = re.findall(r"^(\w+) +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+e[-+]\d+)$", text, re.M)
+    assert [row[0] for row in rows] == ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6", "bias"]
+    for _, descended, exact, difference in rows:
+        assert float(descended) == pytest.approx(float(exact), abs=2e-6)
+        assert abs(float(difference)) < 1e-6
+    assert float(rows[-1][2]) == pytest.approx(152.133484)  # the mean of the targets
+    assert "explained variance 0.5177" in text
+
+
+def test_diabetes_has_not_arrived_after_a_few_steps(tmp_path):
+    text = succeeded(run("diabetes.py", "--steps", 20, cwd=tmp_path))
+    assert float(re.search(r"largest difference ([\d.e+-]+)", text)[1]) > 0.1
+
+
+ABSENT = ["gpu:0", "torch:cuda:99"] + [name for name, reason in xg.devices().items() if reason is not None]
+
+
+@pytest.mark.parametrize("script", ["digits.py", "diabetes.py"])
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_device_that_is_not_there_is_one_clear_line(script, name, tmp_path):
+    result = run(script, "--device", name, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"{script}: ")
+    assert name.partition(":")[0] in line.lower()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", [("--epochs", "0"), ("--epochs", "many"), ("--seed", "-1"), ("--out", __file__)])
+def test_digits_checks_its_options(option, tmp_path):
+    result = run("digits.py", *option, cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"argument {option[0]}: " in result.stderr
+    assert "Traceback" not in result.stderr

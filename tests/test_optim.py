@@ -1,0 +1,164 @@
+"""Optimisers: the trajectories of PyTorch's, in place, and clear about bad input, on every device."""
+
+import numpy as np
+import pytest
+
+import xgrad as xg
+from xgrad import optim
+
+SGD = [
+    {},
+    {"momentum": 0.9},
+    {"momentum": 0.9, "nesterov": True},
+    {"weight_decay": 0.1},
+    {"momentum": 0.8, "weight_decay": 0.05, "nesterov": True},
+]
+ADAM = [{}, {"betas": (0.7, 0.9), "eps": 1e-3}, {"weight_decay": 0.1}]
+CASES = [("SGD", options) for options in SGD] + [("Adam", options) for options in ADAM]
+
+
+@pytest.mark.parametrize("name, options", CASES)
+def test_trajectories_are_pytorchs(name, options, device, rng):
+    torch = pytest.importorskip("torch")
+    starts = [rng.standard_normal((3, 2)), rng.standard_normal(4), rng.standard_normal(())]
+    matrix = rng.standard_normal((5, 3))
+    ours = [xg.Tensor(v, device=device) for v in starts]
+    theirs = [torch.tensor(v, requires_grad=True) for v in starts]
+    a, b = xg.asarray(matrix, device=device), torch.tensor(matrix)
+    mine = getattr(optim, name)(ours, lr=0.03, **options)
+    peer = getattr(torch.optim, name)(theirs, lr=0.03, **options)
+    for step in range(100):
+        mine.zero_grad()
+        peer.zero_grad()
+        for library, data, (p, q, r) in ((xg, a, ours), (torch, b, theirs)):
+            loss = (library.tanh(data @ p) ** 2).sum() + library.exp(0.3 * r)
+            if step % 3:  # q has no gradient now and then, and must then be left alone
+                loss = loss + ((q**2 - 1) ** 2).sum()
+            loss.backward()
+        mine.step()
+        peer.step()
+        if step in (0, 1, 2, 9, 99):
+            for x, t in zip(ours, theirs, strict=True):
+                np.testing.assert_allclose(x.detach().numpy(), t.detach().numpy(), rtol=1e-10, atol=1e-10)
+    assert all((x.detach().numpy() != start).all() for x, start in zip(ours, starts, strict=True))
+
+
+def test_sgd_by_hand(device):
+    x = xg.Tensor([1.0, -2.0], device=device)
+    optimiser = optim.SGD([x], lr=0.5, momentum=0.5)
+    for expected in ([0.0, -3.0], [-1.5, -4.5]):  # the gradient of sum(2 x) is 2: steps of 1, then of 1.5
+        (2 * x).sum().backward()
+        optimiser.step()
+        assert x.detach().tolist() == expected
+
+
+def test_adam_starts_with_steps_of_the_learning_rate(device):
+    x = xg.Tensor([1.0, -2.0, 3.0], device=device)
+    (x * xg.asarray([1e-3, -5.0, 1e4], device=device)).sum().backward()
+    optim.Adam([x], lr=0.1).step()
+    np.testing.assert_allclose(x.detach().numpy(), [0.9, -1.9, 2.9], rtol=1e-4)
+
+
+@pytest.mark.parametrize("name, options", CASES)
+def test_parameters_keep_identity_dtype_and_device(name, options, device):
+    x = xg.Tensor([1.0, 2.0], device=device, dtype="float32")
+    place, unread = x.device, x.detach()
+    optimiser = getattr(optim, name)([x], lr=0.1, **options)
+    for _ in range(3):
+        (x**2).sum().backward()
+        optimiser.step()
+    assert (x.dtype, x.device, x.requires_grad, x.prevs) == (xg.float32, place, True, ())
+    assert all(v.dtype == xg.float32 for s in optimiser.state for v in s.values() if isinstance(v, xg.Tensor))
+    assert not any(v.requires_grad for s in optimiser.state for v in s.values() if isinstance(v, xg.Tensor))
+    assert unread.tolist() == [1.0, 2.0]
+    assert x.tolist() != [1.0, 2.0]
+
+
+def test_a_graph_recorded_before_the_step_has_its_old_values(device):
+    x = xg.Tensor([3.0, 5.0], device=device)
+    y = (x**2).sum()
+    x.sum().backward()
+    optim.SGD([x], lr=1.0).step()
+    y.backward()
+    assert x.grad.tolist() == [6.0, 10.0]
+    assert x.tolist() == [2.0, 4.0]
+
+
+def test_the_memory_of_an_optimiser_is_its_own(device):
+    x = xg.Tensor([1.0, 2.0], device=device)
+    optimiser = optim.SGD([x], lr=1.0, momentum=1.0)
+    x.sum().backward()
+    optimiser.step()
+    x.grad *= 0.0  # what became of the gradient afterwards must not reach the velocity
+    x.grad[...] = 0.0
+    optimiser.step()
+    assert x.tolist() == [-1.0, 0.0]
+
+
+def test_zero_grad_drops_gradients_and_a_step_then_does_nothing(device):
+    x = xg.Tensor([1.0, 2.0], device=device)
+    optimiser = optim.Adam([x])
+    x.sum().backward()
+    assert x.grad is not None
+    optimiser.zero_grad()
+    assert x.grad is None
+    optimiser.step()
+    assert x.tolist() == [1.0, 2.0]
+    assert optimiser.state == [{}]
+
+
+def test_the_learning_rate_may_change(device):
+    x = xg.Tensor(1.0, device=device)
+    optimiser = optim.SGD([x], lr=0.5)
+    for lr in (0.5, 0.25, 0.0):
+        optimiser.lr = lr
+        x.backward()
+        optimiser.step()
+    assert float(x) == 0.25
+
+
+def test_gradient_descent_of_a_complex_parameter(device):
+    z = xg.Tensor([3 + 4j], device=device)
+    optimiser = optim.SGD([z], lr=0.25)
+    (abs(z) ** 2).sum().backward()
+    optimiser.step()
+    np.testing.assert_allclose(z.detach().numpy(), [1.5 + 2j], rtol=1e-12)
+
+
+def test_parameters_are_checked(device):
+    x = xg.Tensor([1.0, 2.0], device=device)
+    bad = [
+        (x, TypeError, r"params must be an iterable of Tensors; got one Tensor"),
+        (1.0, TypeError, r"params must be an iterable of Tensors; got one float"),
+        ([], ValueError, r"params is empty"),
+        ([x, np.ones(2)], TypeError, r"params\[1\] must be a Tensor; got ndarray"),
+        ([x.detach()], ValueError, r"params\[0\] must be a leaf with requires_grad; got a constant"),
+        ([2 * x], ValueError, r"params\[0\] must be a leaf with requires_grad; got a recorded result of shape \(2,\)"),
+        ([x, x], ValueError, r"names a Tensor twice"),
+        ([xg.Tensor([1, 2], device=device)], TypeError, r"params\[0\] must be real floating.*got int64"),
+    ]
+    for params, error, message in bad:
+        for make in (optim.SGD, optim.Adam):
+            with pytest.raises(error, match=f"{make.__name__}: .*{message}|{message}"):
+                make(params, lr=0.1)
+    with pytest.raises(TypeError, match=r"Adam: params\[0\] must be real floating; got complex128"):
+        optim.Adam([xg.Tensor([1j], device=device)])
+
+
+def test_numbers_are_checked():
+    x = xg.Tensor([1.0])
+    bad = [
+        (lambda: optim.SGD([x], lr=-0.1), r"SGD: lr must be at least 0; got -0.1"),
+        (lambda: optim.SGD([x], lr=float("nan")), r"SGD: lr must be at least 0; got nan"),
+        (lambda: optim.SGD([x], lr=0.1, momentum=-1), r"SGD: momentum must be at least 0"),
+        (lambda: optim.SGD([x], lr=0.1, nesterov=True), r"SGD: nesterov .*got momentum=0"),
+        (lambda: optim.Adam([x], weight_decay=-1), r"Adam: weight_decay must be at least 0"),
+        (lambda: optim.Adam([x], eps=-1), r"Adam: eps must be at least 0"),
+        (
+            lambda: optim.Adam([x], betas=(0.9, 1.0)),
+            r"Adam: betas must be two numbers from 0 to below 1; got \(0.9, 1.0\)",
+        ),
+    ]
+    for make, message in bad:
+        with pytest.raises(ValueError, match=message):
+            make()
