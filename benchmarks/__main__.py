@@ -14,13 +14,14 @@ import sys  # noqa: E402
 from .alone import ALONE  # noqa: E402
 from .measure import Result, compare  # noqa: E402
 from .peers import ON_GPU, PEERS, Peer  # noqa: E402
-from .report import as_json, table  # noqa: E402
+from .report import as_json, cores, load, table  # noqa: E402
 from .tasks import TASKS  # noqa: E402
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the suite; 1 when a gradient was wrong, 2 when the device or the reference is missing."""
     args = _arguments(argv)
+    before = load()
     gpu = "cuda" in args.device
     reference = "torch" if gpu else "hand"
     peers, missing = _peers(args, reference, gpu)
@@ -39,6 +40,11 @@ def main(argv: list[str] | None = None) -> int:
             results[-1].limit, results[-1].ahead_of = None, ()  # the targets are for the CPU
     _progress("")
     print(table(results))
+    if before is not None and before > cores() / 2:
+        print(
+            f"\nThe machine was busy (load {before} on {cores()} cores): who computes in several threads then waits for "
+            "them, at small sizes a thousandfold. Measure again when it is idle, or with OMP_NUM_THREADS=1."
+        )
     for name, reason in missing.items():
         print(f"\n{name} was not measured: {reason}")
     refused = [(r.name, name, reason) for r in results for name, reason in r.refused.items()]
@@ -46,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"\n{name} was refused in {task}: {reason}")
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(as_json(results, args.device, args.rounds), file, indent=1)
+            json.dump(as_json(results, args.device, args.rounds, before), file, indent=1)
             file.write("\n")
     return 1 if refused else 0
 

@@ -223,7 +223,7 @@ class Jax(Peer):
         return self.jax.nn.relu(x)
 
 
-PEERS: dict[str, type[Peer]] = {
+PEERS: dict[str, Callable[[str], Peer]] = {
     "hand": Hand, "xgrad": XGrad, "torch": Torch, "autograd": Autograd, "mygrad": MyGrad, "jax": Jax,
 }
 ON_GPU = ("hand", "xgrad", "torch", "jax")  # those that compute there

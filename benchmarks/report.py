@@ -38,10 +38,15 @@ def _target(result: Result) -> str:
     return f"≤ {result.limit:g}" + "".join(f", ahead of {name}" for name in result.ahead_of)
 
 
-def as_json(results: Sequence[Result], device: str, rounds: int) -> dict[str, Any]:
-    """Everything that was measured, and on what."""
+def load() -> float | None:
+    """How many programs wanted a core over the last minute; taken before the first task, it is the work of others."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def as_json(results: Sequence[Result], device: str, rounds: int, before: float | None = None) -> dict[str, Any]:
+    """Everything that was measured, and on what; ``before`` is the load of the machine when it began."""
     return {
-        "machine": machine(device),
+        "machine": {**machine(device), "load_before": before},
         "device": device,
         "rounds": rounds,
         "results": [
@@ -66,7 +71,7 @@ def machine(device: str) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -82,6 +87,11 @@ def machine(device: str) -> dict[str, Any]:
 
         facts["gpu"], facts["cuda"] = torch.cuda.get_device_name(), torch.version.cuda
     return facts
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu() -> str:

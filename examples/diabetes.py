@@ -3,9 +3,9 @@
     python examples/diabetes.py
     python examples/diabetes.py --device cuda --steps 2000
 
-scikit-learn's diabetes set (bundled, no download) has ten measurements of 442 patients and how far the disease got in a
-year.  The model is p = X A, with a column of ones in X for the bias, and the loss is the mean of (p - y)**2.  The best A
-has a closed form, which gradient descent must reach.
+scikit-learn's diabetes set (bundled, no download) has ten measurements of 442 patients and how far the disease got in
+a year.  The model is p = X A, with a column of ones in X for the bias, and the loss is the mean of (p - y)**2.  The
+best A has a closed form, which gradient descent must reach.
 """
 
 import argparse

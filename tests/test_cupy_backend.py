@@ -296,6 +296,10 @@ def _function(name, text):
             assert isinstance(args[0], ndarray)  # CuPy asks the condition for astype
         if name == "take":
             positional[1] = positional[1] % positional[0].shape[bound.arguments.get("axis") or 0]
+        if name in ("argsort", "sort") and not positional[0].size:
+            raise ZeroDivisionError("integer division or modulo by zero")  # cupy#9816
+        if name == "linspace" and complex in map(type, positional):
+            raise TypeError("float() argument must be a string or a real number, not 'complex'")
         if name in ("argsort", "sort"):
             keywords["kind"] = "stable"
         result = numpys(*positional, **keywords)
@@ -354,21 +358,35 @@ def stand_in():
     return modules | {"cupy_backends.cuda.libs.cublas": types.ModuleType("cublas")}
 
 
+def _forget(array_type):
+    """Make the engine forget what it remembers of an array type."""
+    backends._BY_TYPE.pop(array_type, None)
+    for function in vars(functions).values():
+        if hasattr(function, "op"):
+            function.op.short.pop(array_type, None)
+
+
 @pytest.fixture(scope="module")
-def cupy_modules():
+def stood_in():
+    """The stand-in's modules and the backend on them, in nobody's way."""
+    modules = stand_in()
     with pytest.MonkeyPatch.context() as patch:
-        for name, stood_in in stand_in().items():
-            patch.setitem(sys.modules, name, stood_in)
+        for name, stood in modules.items():
+            patch.setitem(sys.modules, name, stood)
         backend = module.load()
-        patch.setitem(backends._BY_NAME, "cupy", backend)
-        yield backend
+    yield modules, backend
     _forget(ndarray)
 
 
 @pytest.fixture
-def xp(cupy_modules):
+def xp(stood_in, monkeypatch):
+    """The backend on the stand-in, as the one that ``"cuda"`` names during this test."""
+    modules, backend = stood_in
+    for name, stood in modules.items():
+        monkeypatch.setitem(sys.modules, name, stood)
+    monkeypatch.setitem(backends._BY_NAME, "cupy", backend)
     Host.calls.clear()
-    return cupy_modules
+    return backend
 
 
 def read(tensor):
@@ -438,6 +456,7 @@ def test_zero_functions_never_wait(xp):
     assert read(xg.argsort(n, descending=True)).tolist() == [0, 2, 1]
     assert read(xg.argsort(on_gpu([1, 1, 0]), descending=True)).tolist() == [0, 1, 2]
     assert read(xg.argsort(on_gpu(np.zeros((0, 3))), axis=1)).shape == (0, 3)
+    assert read(xg.sort(on_gpu(np.zeros((2, 0))))).shape == (2, 0)
     assert read(xg.all(x)).tolist() is False and read(xg.any(x, axis=0)).tolist() == [True, True, True]
 
 
@@ -557,6 +576,11 @@ def test_writing_a_number_by_a_mask_does_not_wait(xp):
     n = on_gpu([1, 2, 3])
     n[n > 1] = 0.5
     assert n.dtype == np.int64 and read(n).tolist() == [1, 0, 0]
+    x = xg.Tensor(np.arange(6.0).reshape(2, 3), device="cuda")
+    y = x * 2.0
+    y[y > 4.5] = 0.0
+    (y * y).sum().backward()
+    assert read(x.grad).tolist() == [[0, 8, 16], [0, 0, 0]]
 
 
 def test_integers_that_point_outside_wrap(xp):
@@ -652,15 +676,7 @@ def test_arrays_cross_between_host_and_device(xp):
 # Devices and problems -------------------------------------------------------------------------------------------------
 
 
-def _forget(array_type):
-    """Make the engine forget what it remembers of an array type."""
-    backends._BY_TYPE.pop(array_type, None)
-    for function in vars(functions).values():
-        if hasattr(function, "op"):
-            function.op.short.pop(array_type, None)
-
-
-def test_devices_go_by_number(xp, monkeypatch):
+def test_devices_go_by_number(xp):
     assert xp.places() == ["cuda:0"] and xp.single
     assert str(backends.parse_device("cuda")) == "cuda:0"
     with pytest.raises(DeviceError, match=r"got 'cuda:1', this machine has 1: cuda:0\. Use one of these, or 'cpu'\."):
@@ -769,6 +785,7 @@ def test_cupy_has_the_rest_of_what_the_backend_uses():
 GPU_PROBLEM = module.cuda_problem()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # allow_synchronize, which is what is needed here
 @pytest.mark.skipif(GPU_PROBLEM is not None, reason=f"no GPU to test on: {GPU_PROBLEM}")
 def test_a_training_step_on_the_gpu():
     import cupy

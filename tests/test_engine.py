@@ -915,7 +915,7 @@ def by_clip(x):
 
 
 def by_where_with_denominator(x):
-    return xg.where(x > 0, xg.log(x / xg.where(x == 0, 1.0, 1.0)), 0.0).sum()
+    return xg.where(x > 0, xg.log(x / xg.where(x == 0, xg.ones_like(x), 1.0)), 0.0).sum()
 
 
 @pytest.mark.parametrize(
@@ -1211,6 +1211,12 @@ def test_moving_between_devices_is_recorded(device, rng):
     assert x.grad.device == x.device
     close(x.grad, 2 * a)
     close(xg.grad(xg.grad(lambda t: t.to(device) ** 3))(2.0), 12.0)
+
+
+def test_choice_between_two_numbers(device):
+    x = leaf([-1.0, 2.0, 3.0], device)
+    (xg.where(x > 0, 1.0, 0.5) * x).sum().backward()
+    close(x.grad, [0.5, 1.0, 1.0])
 
 
 def test_results_are_arrays_not_scalars(device):

@@ -127,13 +127,15 @@ def test_gradient_descent_of_a_complex_parameter(device):
 
 def test_parameters_are_checked(device):
     x = xg.Tensor([1.0, 2.0], device=device)
+    used = 2 * x
+    used.sum().backward()
     bad = [
         (x, TypeError, r"params must be an iterable of Tensors; got one Tensor"),
         (1.0, TypeError, r"params must be an iterable of Tensors; got one float"),
         ([], ValueError, r"params is empty"),
         ([x, np.ones(2)], TypeError, r"params\[1\] must be a Tensor; got ndarray"),
         ([x.detach()], ValueError, r"params\[0\] must be a leaf with requires_grad; got a constant"),
-        ([2 * x], ValueError, r"params\[0\] must be a leaf with requires_grad; got a recorded result of shape \(2,\)"),
+        ([used], ValueError, r"params\[0\] must be a leaf with requires_grad; got a recorded result of shape \(2,\)"),
         ([x, x], ValueError, r"names a Tensor twice"),
         ([xg.Tensor([1, 2], device=device)], TypeError, r"params\[0\] must be real floating.*got int64"),
     ]

@@ -75,14 +75,14 @@ def index_key(key: Any, ndim: int) -> tuple[Any, ...]:
     """An index of an array of ``ndim`` axes as a complete key, its lists as integer or boolean arrays."""
     items = key if isinstance(key, tuple) else (key,)
     for k in items:
-        if isinstance(k, list | np.generic):
-            items = tuple(_index_array(k) if isinstance(k, list | np.generic) else k for k in items)
+        if isinstance(k, list | np.generic | np.ndarray):
+            items = tuple(_index_array(k) if isinstance(k, list | np.generic | np.ndarray) else k for k in items)
             break
     return complete_key(items, ndim)
 
 
 def _index_array(index: Any) -> Any:
-    array = np.asarray(index)
+    array = np.array(index)  # a copy: the pullback must see the index as it was
     if not array.size and isinstance(index, list):
         array = array.astype(np.int64)
     return array if array.ndim or array.dtype == np.bool_ else int(array)
@@ -171,7 +171,7 @@ def settle(
         for v, owner in zip(values, owners, strict=True)
     ]
     if promote and not xp.promotes:
-        settled = _promoted(xp, settled, promote)
+        settled = _promoted(xp, settled, promote, place)
     return xp, settled
 
 
@@ -185,13 +185,15 @@ def smooth(xp: Generic, values: list[Any], promote: tuple[int, ...]) -> list[Any
     ]
 
 
-def _promoted(xp: Generic, values: list[Any], promote: tuple[int, ...]) -> list[Any]:
-    chosen = [values[i] for i in promote if i < len(values) and values[i] is not None]
+def _promoted(xp: Generic, values: list[Any], promote: tuple[int, ...], place: str) -> list[Any]:
+    chosen = [values[i] for i in promote if values[i] is not None]
     dtypes = [v if type(v) in SCALARS else xp.numpy_dtype(v.dtype) for v in chosen]
     result = np.result_type(*dtypes)
     out = list(values)
+    if all(type(v) in SCALARS for v in chosen):  # where(condition, 1.0, 0.0)
+        out[promote[0]] = xp.from_numpy(np.asarray(chosen[0], dtype=result), place)
     for i in promote:
-        value = out[i] if i < len(out) else None
+        value = out[i]
         if value is not None and type(value) not in SCALARS and xp.numpy_dtype(value.dtype) != result:
             out[i] = xp.astype(value, xp.raw_dtype(result))
     return out

@@ -138,5 +138,17 @@ def complete_key(key: Any, ndim: int) -> tuple[Any, ...]:
     return tuple(items)
 
 
+def clipped_key(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """A basic key whose slices, of steps above zero, end where the axes of ``shape`` do."""
+    taken = sum(k is not None and k is not Ellipsis for k in key)
+    axis, clipped = 0, []
+    for k in key:
+        if isinstance(k, slice):
+            k = slice(*k.indices(shape[axis]))
+        axis += len(shape) - taken if k is Ellipsis else k is not None
+        clipped.append(k)
+    return tuple(clipped)
+
+
 def _parts(k: slice) -> tuple[Any, Any, Any]:
     return k.start, k.stop, k.step

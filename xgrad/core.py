@@ -29,7 +29,7 @@ from .errors import DeviceError, unfit
 from .registry import composites, functions, register
 from .reverse import UNCOMMITTED, Node, Results, next_serial, state
 from .tensor import Tensor, constant
-from .writing import link
+from .writing import is_view, link
 
 _new = object.__new__
 
@@ -38,9 +38,10 @@ class Primitive:
     """What the engine knows of one function.
 
     ``arrays`` counts the leading arguments that are arrays (None for one sequence of them), ``rule`` is the vjp rule.
-    ``zero`` says that the derivative vanishes wherever it exists.  ``selects`` marks functions whose pullbacks make exact
-    zeros, ``singular`` elementwise ones whose pullbacks may meet an infinity or NaN.  ``floating`` ones compute integers
-    in float64, ``promote`` lists the arrays that share a result dtype, ``put_back`` (see ``writing``) marks functions whose result is a view.
+    ``zero`` says that the derivative vanishes wherever it exists.  ``selects`` marks functions whose pullbacks make
+    exact zeros, ``singular`` elementwise ones whose pullbacks may meet an infinity or NaN.  ``floating`` ones compute
+    integers in float64, ``promote`` lists the arrays that share a result dtype, ``results`` says that there are several
+    results, and ``put_back`` (see ``writing``) marks functions whose result is a view.
     """
 
     def __init__(
@@ -137,6 +138,8 @@ def _unary(op: Primitive):
             value, node = x.value, x.node
             entry = short.get(type(value))
             if entry is not None:
+                if op.put_back is not None:
+                    return _one(op, x, {})
                 function, xp = entry
                 out = function(value)
                 if type(out) is not type(value):
@@ -245,7 +248,7 @@ def _one(op: Primitive, x: Tensor, params: dict[str, Any]) -> Tensor:
         pullback = op.rule(xp, out, value, **local)
         pullback = pullback if callable(pullback) else pullback[0]
         result = constant(out) if pullback is None else _record(op, node.level, ((node, pullback, 0),), out)
-    if op.put_back is not None and xp.is_view(out, value):
+    if op.put_back is not None and is_view(op.name, xp, out, value, params):
         link(result, x, op, params)
     return result
 
@@ -327,7 +330,7 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
         result = _split(op, level, edges, out) if op.results else _record(op, level, edges, out)
     if op.put_back is not None and type(arrays[0]) is Tensor:
         whole = strip(arrays[0])
-        if namespace_of(whole).is_view(strip(result), whole):
+        if is_view(op.name, namespace_of(whole), strip(result), whole, params):
             link(result, arrays[0], op, params)
     return result
 

@@ -6,6 +6,7 @@ ValueError, so callers that know only Python's own classes catch them.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -39,7 +40,8 @@ def unfit(function: str, error: Exception, arrays: Any, params: dict[str, Any]) 
         return IndexError(f"{function}: {reason}; got an array of shape {got}.")
     if function == "reshape":
         return ValueError(
-            f"reshape: shape does not hold the elements; got {params['shape']} for an array of shape {got}. "
+            f"reshape: shape does not hold {math.prod(shapes[0])} elements; got {params['shape']} for an array of "
+            f"shape {got}. "
             "Their products must agree."
         )
     if function == "broadcast_to":

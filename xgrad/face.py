@@ -99,6 +99,11 @@ class Face:
         return self.node is not None and self.node.level >= 0
 
     @property
+    def is_leaf(self) -> bool:
+        """Whether this Tensor was made with ``requires_grad=True`` and not computed from others."""
+        return self.requires_grad and self.node.op is None
+
+    @property
     def backwards_grad(self):
         """The chapter's name for the gradient: a raw array, zeros before the first pass."""
         return functions.zeros_like(self.detach()).value if self.grad is None else self.grad.value

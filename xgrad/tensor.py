@@ -108,7 +108,7 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
 
     def detach(self):
         """The same values as a constant."""
-        return constant(strip(self))
+        return constant(strip(self), UNCOMMITTED if self.node is UNCOMMITTED else None)
 
     # Elements -------------------------------------------------------------------------------------------------------
 

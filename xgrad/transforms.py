@@ -94,7 +94,7 @@ def _vjp(function: str, f: Callable[..., Any], primals: Sequence[Any], has_aux: 
                 start = seed(out, ct, function)
                 seeds[out.node] = start if out.node not in seeds else seeds[out.node] + start
         found = reverse(seeds, keep)
-        return [tree_map(lambda w: _cotangent(w, found.get(w.node)), primal) for primal in watched]
+        return [tree_map(lambda w: _cotangent(w, found.get(getattr(w, "leaf", w.node))), primal) for primal in watched]
 
     return build([_outside(v, level) for v in traced]), pull, tree_map(lambda v: _outside(v, level), aux)
 

@@ -14,8 +14,19 @@ from typing import Any
 import numpy as np
 
 from .arguments import SCALARS
+from .axes import is_basic
 from .backends import namespace_of
 from .registry import functions
+
+
+def is_view(function: str, xp: Any, result: Any, array: Any, params: dict[str, Any]) -> bool:
+    """Whether the raw ``result`` of a function is what NumPy makes a view of ``array``, on every library.
+
+    An index selects a view unless it holds arrays, or ints only (NumPy gives a scalar); a reshape may have to copy.
+    """
+    if function == "getitem":
+        return is_basic(params["key"]) and result.ndim > 0
+    return function != "reshape" or xp.is_view(result, array)
 
 
 def link(view: Any, base: Any, op: Any, params: dict[str, Any]) -> None:

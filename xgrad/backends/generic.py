@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..axes import is_basic
+from ..axes import clipped_key, is_basic
 from ..errors import DeviceError
 from ..registry import composites
 
@@ -143,7 +143,7 @@ class Generic:
         return result
 
     def is_view(self, result: Any, array: Any) -> bool:
-        """Whether a write to ``result`` should reach ``array``; libraries that cannot tell follow NumPy's usual case."""
+        """Whether the two share memory; libraries that cannot tell follow NumPy's usual case."""
         return True
 
     def quiet(self) -> contextlib.AbstractContextManager[Any]:
@@ -155,7 +155,7 @@ class Generic:
     def getitem(self, x, /, *, key):
         """``x[key]`` for every kind of key: the elements' flat positions are found on the host, then taken."""
         if is_basic(key) and all(k.step in (None, 1) for k in key if isinstance(k, slice)):
-            return x[key]
+            return x[clipped_key(key, x.shape)]
         positions = self._positions(key, x.shape)
         taken = self.take(self.reshape(x, (-1,)), self._index(positions.reshape(-1), x), axis=0)
         return self.reshape(taken, positions.shape)
@@ -193,6 +193,9 @@ class Generic:
         positions = self._positions(key, x.shape)
         if not hasattr(value, "shape"):
             value = self.full((), value, dtype=x.dtype, device=x.device)
+        extra = len(value.shape) - positions.ndim
+        if extra > 0:  # as in NumPy, leading axes of one
+            value = self.reshape(value, value.shape[extra:])
         value = self.astype(self.reshape(self.broadcast_to(value, positions.shape), (-1,)), x.dtype)
         source = np.arange(math.prod(x.shape))
         source[positions.reshape(-1)] = np.arange(positions.size) + source.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ class Strict(Generic):
 
     def places(self) -> list[str]:
         """The library's pretended devices; ``cpu`` is the default one."""
-        return ["cpu", *(str(d) for d in self.library.__array_namespace_info__().devices() if "CPU" not in str(d))]
+        return [_name(d) for d in self.library.__array_namespace_info__().devices()]
 
     def raw_device(self, place: str) -> Any:
         """The library's device object called ``place``."""
@@ -23,13 +24,21 @@ class Strict(Generic):
 
     def device_of(self, array: Any) -> str:
         """The name of the device that holds ``array``."""
-        name = str(array.device)
-        return "cpu" if "CPU" in name else name.removeprefix("array_api_strict.Device('").removesuffix("')")
+        return _name(array.device)
+
+    def is_view(self, result: Any, array: Any) -> bool:
+        """Whether the two share memory; the arrays inside are NumPy's."""
+        return np.may_share_memory(result._array, array._array)
 
     def to_numpy(self, array: Any) -> np.ndarray:
         """The elements as a NumPy array."""
         cpu = array if self.device_of(array) == "cpu" else array.to_device(self.library.Device("CPU_DEVICE"))
         return np.asarray(cpu)
+
+
+def _name(device: Any) -> str:
+    name = re.sub(r".*'(.*)'.*", r"\1", str(device))
+    return "cpu" if name == "CPU_DEVICE" else name
 
 
 def load() -> Strict:

@@ -51,7 +51,8 @@ def cross_entropy(logits: Any, targets: Any, /, reduction: str = "mean") -> xg.T
     Tensor([[-0.25,  0.25],
             [ 0.25, -0.25]])
     """
-    known = xg.asarray(targets).detach()
+    known = xg.asarray(targets)
+    known = known.detach() if known.requires_grad else known
     if not xg.isdtype(known.dtype, "integral"):
         raise TypeError(
             f"cross_entropy: targets must be integers, the number of the right class; got {known.dtype}. "

@@ -149,12 +149,12 @@ class Module:
         DeviceError
             When the device is not there; nothing has moved then.
         """
-        with xg.no_grad():
-            moved = [(tensor, tensor.to(device)) for _, tensor in self._state()]
-        for tensor, there in moved:
-            tensor.value = there.value
-            if tensor.requires_grad:
-                tensor.grad = None
+        moved = []
+        for _, old in self._state():
+            new = old.detach().to(device)
+            moved.append((old, xg.Tensor(new) if old.requires_grad else new))
+        for old, new in moved:
+            old.value, old.node = new.value, new.node  # what there is to a Tensor; the name stays
         return self
 
     def train(self: M, mode: bool = True) -> M:
@@ -221,4 +221,4 @@ def _walk(module: Module, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def is_leaf(tensor: xg.Tensor) -> bool:
     """Whether a Tensor is where gradients arrive, and no result."""
-    return tensor.requires_grad and not tensor.prevs
+    return tensor.requires_grad and tensor.node.edges == ()

@@ -36,17 +36,16 @@ def setitem(x, value, /, *, key):
 
 @setitem.vjp
 def setitem_vjp(xp, out, x, value, *, key):
-    extra = max(0, getattr(value, "ndim", 0) - len(xp.getitem(out, key=key).shape))
-    value_shape = getattr(value, "shape", ())
+    axes = getattr(value, "ndim", 0)
     several = any(hasattr(k, "shape") and not xp.isdtype(k.dtype, "bool") for k in key)
 
     def written(ct):
         part = xp.getitem(ct, key=key)
         if several:  # a place written twice keeps one value: only that one has a gradient
             number = xp.reshape(xp.cumulative_sum(xp.ones_like(xp.reshape(part, (-1,)))), part.shape)
-            ct_real = xp.setitem(xp.zeros_like(ct), number, key=key)
-            part = xp.where(xp.getitem(ct_real, key=key) == number, part, xp.zeros_like(part))
-        return xp.reshape(part, value_shape) if extra and part.shape == value_shape[extra:] else part
+            stayed = xp.getitem(xp.setitem(xp.zeros_like(ct), number, key=key), key=key) == number
+            part = xp.where(stayed, part, 0.0)
+        return xp.reshape(part, (1,) * (axes - len(part.shape)) + tuple(part.shape))  # a value may have more axes
 
     return lambda ct: xp.setitem(ct, 0, key=key), written
 

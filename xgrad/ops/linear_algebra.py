@@ -18,21 +18,21 @@ def matmul_vjp(xp, out, x1, x2):
             rows, n, m = x1.shape, x2.shape[0], x2.shape[1]
 
             def weight(ct):
-                return xp.matrix_transpose(xp.reshape(x1, (-1, n))) @ xp.reshape(ct, (-1, m))
+                return xp.matmul(xp.matrix_transpose(xp.reshape(x1, (-1, n))), xp.reshape(ct, (-1, m)))
 
             if 0 not in rows:
-                return lambda ct: ct @ xp.matrix_transpose(x2), weight
-        return lambda ct: ct @ xp.matrix_transpose(x2), lambda ct: xp.matrix_transpose(x1) @ ct
+                return lambda ct: xp.matmul(ct, xp.matrix_transpose(x2)), weight
+        return lambda ct: xp.matmul(ct, xp.matrix_transpose(x2)), lambda ct: xp.matmul(xp.matrix_transpose(x1), ct)
     if x1.ndim == 1 and x2.ndim == 1:
         return lambda ct: ct * x2, lambda ct: ct * x1
     if x1.ndim == 1:
         return (
-            lambda ct: (ct[..., None, :] @ xp.matrix_transpose(x2))[..., 0, :],
+            lambda ct: xp.matmul(ct[..., None, :], xp.matrix_transpose(x2))[..., 0, :],
             lambda ct: x1[:, None] * ct[..., None, :],
         )
     return (
         lambda ct: ct[..., :, None] * x2,
-        lambda ct: (xp.matrix_transpose(x1) @ ct[..., None])[..., 0],
+        lambda ct: xp.matmul(xp.matrix_transpose(x1), ct[..., None])[..., 0],
     )
 
 
