@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "2")  # two threads for everyone; read when NumPy and PyTorch are imported
+_threads = os.environ.setdefault("OMP_NUM_THREADS", "2")  # for everyone; read when NumPy and PyTorch are imported
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, _threads)
 
 import argparse  # noqa: E402
 import json  # noqa: E402
@@ -36,14 +37,14 @@ def main(argv: list[str] | None = None) -> int:
             results.append(compare(TASKS[name], peers, reference, args.rounds, progress=_progress))
         else:
             results.append(ALONE[name](args.device, args.rounds))
-        if gpu and name not in ("memory", "import", "long_chain"):
-            results[-1].limit, results[-1].ahead_of = None, ()  # the targets are for the CPU
+        if args.device != "cpu" and name in TASKS:
+            results[-1].limit, results[-1].ahead_of = None, ()  # those targets are for NumPy on the CPU
     _progress("")
     print(table(results))
     if before is not None and before > cores() / 2:
         print(
-            f"\nThe machine was busy (load {before} on {cores()} cores): who computes in several threads then waits for "
-            "them, at small sizes a thousandfold. Measure again when it is idle, or with OMP_NUM_THREADS=1."
+            f"\nThe machine was busy (load {before} on {cores()} cores): who computes in several threads then waits "
+            "for them, at small sizes a thousandfold. Measure again when it is idle, or with OMP_NUM_THREADS=1."
         )
     for name, reason in missing.items():
         print(f"\n{name} was not measured: {reason}")
@@ -64,7 +65,11 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tasks", nargs="+", choices=every, default=every, metavar="TASK", help=", ".join(every))
     usual = [name for name in PEERS if name not in ("hand", "jax")]
     parser.add_argument(
-        "--peers", nargs="*", choices=list(PEERS), default=usual, metavar="PEER",
+        "--peers",
+        nargs="*",
+        choices=list(PEERS),
+        default=usual,
+        metavar="PEER",
         help=f"{', '.join(PEERS)}; the reference and xgrad are always there (default: {' '.join(usual)})",
     )
     parser.add_argument("--rounds", type=int, default=9, help="rounds of every task (default: 9)")

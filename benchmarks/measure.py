@@ -36,14 +36,16 @@ class Result:
 
     @property
     def met(self) -> bool | None:
-        """Whether xgrad meets the target; None when there is none to meet, or nothing was measured."""
+        """Whether xgrad meets the target; None when there is none, or what would decide it was not measured."""
         ours = self.median("xgrad")
         if "xgrad" in self.refused:
             return False
         if ours is None or self.limit is None:
             return None
         others = [self.median(name) for name in self.ahead_of]
-        return ours <= self.limit and all(other is None or ours < other for other in others)
+        if ours > self.limit or any(other is not None and ours >= other for other in others):
+            return False
+        return None if None in others else True
 
 
 def check_by_differences(task: Task, seed: int = 0) -> None:
@@ -88,7 +90,11 @@ def seconds(peer: Peer, step: Step, number: int) -> float:
 
 
 def compare(
-    task: Task, peers: Mapping[str, Peer], reference: str = "hand", rounds: int = 9, sample: float = 0.05,
+    task: Task,
+    peers: Mapping[str, Peer],
+    reference: str = "hand",
+    rounds: int = 9,
+    sample: float = 0.05,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Result:
     """Measure every peer in turn in every round, each for about ``sample`` seconds; ratios to ``reference``."""
@@ -103,6 +109,9 @@ def compare(
             check(peer, step, loss, grads)
         except WrongGradientError as error:
             result.refused[name] = str(error)
+            continue
+        except Exception as error:  # one library that fails must not end the measurement of the others
+            result.refused[name] = f"{type(error).__name__}: {error}"
             continue
         steps[name] = (peer, step, max(1, round(sample / seconds(peer, step, 1))))
     if reference not in steps:

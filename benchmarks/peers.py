@@ -224,7 +224,12 @@ class Jax(Peer):
 
 
 PEERS: dict[str, Callable[[str], Peer]] = {
-    "hand": Hand, "xgrad": XGrad, "torch": Torch, "autograd": Autograd, "mygrad": MyGrad, "jax": Jax,
+    "hand": Hand,
+    "xgrad": XGrad,
+    "torch": Torch,
+    "autograd": Autograd,
+    "mygrad": MyGrad,
+    "jax": Jax,
 }
 ON_GPU = ("hand", "xgrad", "torch", "jax")  # those that compute there
 

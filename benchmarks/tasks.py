@@ -159,8 +159,12 @@ TASKS = {
         Task("chain100", "100 ops on 4x4, float64", chain_arrays, chain, chain_by_hand, 3.0, ("torch",)),
         Task("mlp_small", "MLP step 32x64-32-10, float32", mlp_arrays(32, (64, 32, 10)), mlp, mlp_by_hand),
         Task(
-            "mlp_big", "MLP step 256x784-1024-1024-10, float32",
-            mlp_arrays(256, (784, 1024, 1024, 10)), mlp, mlp_by_hand, 1.15,
+            "mlp_big",
+            "MLP step 256x784-1024-1024-10, float32",
+            mlp_arrays(256, (784, 1024, 1024, 10)),
+            mlp,
+            mlp_by_hand,
+            1.15,
         ),
         Task("fan_out", "16 ops on 4 M float32, each used again", fan_out_arrays, fan_out, fan_out_by_hand),
     )

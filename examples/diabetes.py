@@ -13,6 +13,7 @@ import sys
 
 import numpy as np
 from sklearn.datasets import load_diabetes
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 import xgrad as xg
@@ -23,13 +24,14 @@ def main() -> None:
     """Read the options, descend, compare."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cpu", help="cpu, cuda, torch:cpu ... (default: %(default)s)")
-    parser.add_argument("--steps", type=positive, default=4000, help="of gradient descent (default: %(default)s)")
+    parser.add_argument("--steps", type=positive, default=6000, help="of gradient descent (default: %(default)s)")
     args = parser.parse_args()
     try:
         xg.zeros(1, device=args.device)
     except ValueError as error:  # a device that is not there
         print(f"diabetes.py: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    threadpool_limits(1)  # the matrices are small: threads would only wait for each other
 
     names, x, y = load_data()
     found, losses = descend(x, y, args.steps, args.device)

@@ -15,16 +15,15 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from safetensors.numpy import save_file
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 import xgrad as xg
 from xgrad import nn, optim
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 BATCH = 64
 PEAK_RATE = 3e-3  # of Adam; it falls to 0 along a cosine
@@ -40,6 +39,9 @@ def main() -> None:
     except ValueError as error:  # a device that is not there
         print(f"digits.py: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    threadpool_limits(
+        1
+    )  # the matrices are small: on busy cores, threads that wait for each other cost ten times as much
     start = time.perf_counter()
     random = np.random.default_rng(args.seed)
     images, labels, parts = load_data(args.seed)
@@ -164,8 +166,8 @@ def report(history: dict[str, list], labels: np.ndarray, guesses: np.ndarray) ->
 
 def draw(history: dict[str, list], images: np.ndarray, labels: np.ndarray, guesses: np.ndarray, path: Path) -> None:
     """Curves, confusion matrix, and the test images that the model found hardest."""
-    plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
-    figure = plt.figure(figsize=(12, 8.4), dpi=130, layout="constrained")
+    matplotlib.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+    figure = Figure(figsize=(12, 8.4), dpi=130, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
     score = (guesses.argmax(1) == labels).mean()
     figure.suptitle(f"Handwritten digits: {score:.1%} of {len(labels)} unseen images recognised", fontsize=15)
@@ -209,7 +211,6 @@ def draw(history: dict[str, list], images: np.ndarray, labels: np.ndarray, guess
         seen = f"{predicted[i]} ({guesses[i, predicted[i]]:.0%})"
         axes.set_title(seen if good else f"{seen}, is {labels[i]}", fontsize=9, color="black" if good else RED)
     figure.savefig(path)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,15 @@ def test_a_wrong_gradient_is_refused_and_not_timed(spoil, reason):
     assert "refused" in table([result])
 
 
+def test_a_contender_that_fails_is_refused_with_its_error():
+    def spoil(first, others):
+        raise NotImplementedError("sin: no rule")
+
+    result = compare(TASKS["chain100"], {"hand": Hand("cpu"), "xgrad": Planted(spoil)}, rounds=1, sample=0.001)
+    assert result.refused == {"xgrad": "NotImplementedError: sin: no rule"}
+    assert result.met is False
+
+
 def test_a_wrong_hand_written_gradient_stops_the_task():
     def wrong(xp, params, data):
         loss, grads = TASKS["chain100"].hand(xp, params, data)
@@ -110,7 +119,9 @@ def test_targets():
     assert result.met is True
     result.values["torch"] = [2.0]
     assert result.met is False
-    result.values["torch"], result.values["xgrad"] = [], [3.5]
+    result.values["torch"] = []
+    assert result.met is None  # nobody knows whether it is ahead of torch
+    result.values["xgrad"] = [3.5]
     assert result.met is False
     assert Result("t", "a task", "x hand", values={"xgrad": [9.0]}).met is None
 

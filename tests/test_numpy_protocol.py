@@ -53,19 +53,54 @@ def check(f, *arrays, device="cpu", slopes=True):
 
 # Ufuncs ---------------------------------------------------------------------------------------------------------------
 
-ANY = (
-    "sin cos tan sinh cosh tanh exp expm1 square negative positive absolute abs fabs arctan arcsinh "
-    "conjugate conj exp2 sign floor ceil trunc rint cbrt deg2rad rad2deg radians degrees"
-).split()
-POSITIVE = "sqrt log log2 log10 log1p reciprocal".split()
-UNIT = "arcsin arccos arctanh asin acos atanh".split()
-GREATER = "arccosh acosh".split()
-FLAT = "floor ceil trunc rint".split()
-UNARY = {n: (-1.7, 1.7) for n in ANY} | dict.fromkeys(POSITIVE, (0.3, 2.0))
+ANY = [
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "exp",
+    "expm1",
+    "square",
+    "negative",
+    "positive",
+    "absolute",
+    "abs",
+    "fabs",
+    "arctan",
+    "arcsinh",
+    "conjugate",
+    "conj",
+    "exp2",
+    "sign",
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+    "cbrt",
+    "deg2rad",
+    "rad2deg",
+    "radians",
+    "degrees",
+]
+POSITIVE = ["sqrt", "log", "log2", "log10", "log1p", "reciprocal"]
+UNIT = ["arcsin", "arccos", "arctanh", "asin", "acos", "atanh"]
+GREATER = ["arccosh", "acosh"]
+FLAT = ["floor", "ceil", "trunc", "rint"]
+UNARY = dict.fromkeys(ANY, (-1.7, 1.7)) | dict.fromkeys(POSITIVE, (0.3, 2.0))
 UNARY |= dict.fromkeys(UNIT, (-0.9, 0.9)) | dict.fromkeys(GREATER, (1.1, 3.0))
 UNARY |= dict.fromkeys(["atan", "asinh"], (-1.7, 1.7))
 
-LACKING = "exp2 cbrt deg2rad rad2deg radians degrees spacing".split()  # no counterpart yet: they must say so
+LACKING = [
+    "exp2",
+    "cbrt",
+    "deg2rad",
+    "rad2deg",
+    "radians",
+    "degrees",
+    "spacing",
+]  # no counterpart yet: they must say so
 
 
 @pytest.mark.parametrize("name", [n for n in UNARY if hasattr(np, n)])
@@ -83,10 +118,24 @@ def test_unary_predicate(device, name):
     check(getattr(np, name), np.array([1.0, -0.0, np.nan, np.inf]), device=device, slopes=False)
 
 
-BINARY = (
-    "add subtract multiply divide true_divide power pow float_power maximum minimum hypot arctan2 atan2 logaddexp "
-    "remainder mod"
-).split()
+BINARY = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "true_divide",
+    "power",
+    "pow",
+    "float_power",
+    "maximum",
+    "minimum",
+    "hypot",
+    "arctan2",
+    "atan2",
+    "logaddexp",
+    "remainder",
+    "mod",
+]
 
 
 @pytest.mark.parametrize("name", BINARY)
@@ -104,14 +153,18 @@ def test_copysign(device, rng):
     check(lambda x: np.copysign(x, np.array([1.0, -1.0, 2.0])), rng.standard_normal((2, 3)), device=device)
 
 
-@pytest.mark.parametrize("name", "less less_equal greater greater_equal equal not_equal floor_divide".split())
+@pytest.mark.parametrize(
+    "name", ["less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "floor_divide"]
+)
 def test_binary_ufunc_without_gradient(device, rng, name):
     a, b = rng.integers(1, 4, (2, 3)) * 1.0, rng.integers(1, 4, 3) * 1.0
     check(getattr(np, name), a, b, device=device, slopes=False)
     check(lambda x: getattr(np, name)(a[0], x), b, device=device, slopes=False)
 
 
-@pytest.mark.parametrize("name", "bitwise_and bitwise_or bitwise_xor left_shift right_shift logical_and logical_or".split())
+@pytest.mark.parametrize(
+    "name", ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "logical_and", "logical_or"]
+)
 def test_integer_ufunc(name):
     a, b = np.array([1, 2, 6]), np.array([3, 1, 2])
     if name.startswith("logical"):
@@ -154,7 +207,15 @@ def test_operator_with_scalar(device, rng, name, scalar):
 @pytest.mark.parametrize("scalar", [np.float64(2.5), np.int64(3), 2.5, 3])
 def test_numpy_scalars_do_not_widen(device, scalar):
     x = xg.Tensor(np.ones((2, 3), dtype=np.float32), device=device)
-    for y in (scalar * x, x * scalar, np.multiply(scalar, x), np.add(x, scalar), scalar - x, x / scalar, np.maximum(x, scalar)):
+    for y in (
+        scalar * x,
+        x * scalar,
+        np.multiply(scalar, x),
+        np.add(x, scalar),
+        scalar - x,
+        x / scalar,
+        np.maximum(x, scalar),
+    ):
         assert y.dtype == np.float32
         y.backward()
         assert x.grad.dtype == np.float32
@@ -163,7 +224,7 @@ def test_numpy_scalars_do_not_widen(device, scalar):
 def test_comparison_with_ndarray(rng):
     a, b = rng.standard_normal(5), rng.standard_normal(5)
     x = leaf(a)
-    for found, expected in [(b < x, b < a), (x >= b, a >= b), (b == x, b == a), (np.float64(0) < x, 0 < a)]:
+    for found, expected in [(b < x, b < a), (x >= b, a >= b), (b == x, b == a), (np.float64(0) < x, a > 0)]:
         assert isinstance(found, xg.Tensor)
         close(found, expected)
 
@@ -321,7 +382,7 @@ def test_round(rng, decimals):
     try:
         close(np.round(leaf(a), decimals), np.round(a, decimals))
     except TypeError as error:  # not there yet: it must say so
-        assert "round" in str(error)  # noqa: PT017
+        assert "round" in str(error)
         assert "decimals" in str(error)
     close(np.round(leaf(a)), np.round(a))
 
@@ -377,7 +438,7 @@ def test_unsupported_raises_and_names_the_function(device, call, name):
     try:
         result = call(x)
     except (TypeError, NotImplementedError) as error:
-        assert name in str(error)  # noqa: PT017
+        assert name in str(error)
         assert "detach" in str(error)
     else:  # supported since: then recorded
         parts = result if isinstance(result, tuple) else (result,)
@@ -474,7 +535,7 @@ def test_tracked_tensors_are_not_converted(convert):
     try:
         result = convert(x)
     except (TypeError, ValueError, BufferError) as error:
-        assert "detach" in str(error) or "bytes-like" in str(error)  # noqa: PT017
+        assert "detach" in str(error) or "bytes-like" in str(error)
     else:
         pytest.fail(f"converted silently to {result!r}")
 

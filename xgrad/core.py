@@ -71,7 +71,6 @@ class Primitive:
         self.selects = selects
         self.singular = singular
         self.floating = floating
-        self.flags = selects or singular
         self.promote = tuple(range(len(positional))) if promote is None else promote
         self.results = results
         self.put_back: Callable[..., Any] | None = None
@@ -304,7 +303,8 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
         local = localise(xp, params, next(v for v in inner if hasattr(v, "shape"))) if params else params
         function = op.implementation(xp)
         try:
-            out = function(inner, **local) if op.arrays is None else function(*inner, **local)
+            with xp.around(inner):
+                out = function(inner, **local) if op.arrays is None else function(*inner, **local)
         except (ValueError, IndexError, RuntimeError) as error:
             library_failed = isinstance(error, RuntimeError) and type(error) is not RuntimeError  # out of memory, CUDA
             if library_failed or isinstance(error, DeviceError):

@@ -43,6 +43,8 @@ _NAMES = {
     "around": "round",
 }
 _KEYWORDS = {"ddof": "correction", "reps": "repetitions", "newshape": "shape", "a_min": "min", "a_max": "max"}
+_UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True, "dtype": None, "keepdims": False}
+_FLATTENING = frozenset(("cumulative_sum", "cumulative_prod", "take", "sort", "argsort"))
 _REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 _INSPECTIONS: dict[str, Any] = {  # what they answer holds no values, so no gradient can be lost
     "shape": lambda a: a.shape,
@@ -75,15 +77,16 @@ class NumPyProtocol:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
         name = _NAMES.get(ufunc.__name__, ufunc.__name__)
-        kwargs = {k: v for k, v in kwargs.items() if not _is_default(k, v)}
+        kwargs = {k: v for k, v in kwargs.items() if k == "axis" or v is not _UFUNC_DEFAULTS.get(k, np._NoValue)}
+        dtype = kwargs.pop("dtype", None) if method == "__call__" else None
         if method == "reduce" and ufunc.__name__ in _REDUCTIONS:
             name = _REDUCTIONS[ufunc.__name__]
             kwargs.setdefault("axis", 0)  # ufunc.reduce goes over the first axis unless told
-        elif method != "__call__" or not hasattr(functions, name) or kwargs.keys() - {"dtype"}:
-            extra = "" if method == "__call__" else f".{method}"
-            why = f"with {', '.join(kwargs)}=" if kwargs else "it has no counterpart in xgrad"
-            raise _unsupported(ufunc.__name__ + extra, why)
-        dtype = kwargs.pop("dtype", None) if method == "__call__" else None
+        elif method != "__call__" or not hasattr(functions, name):
+            raise _unsupported(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
+        strange = kwargs.keys() - _parameters(name)[1]
+        if strange:
+            raise _unsupported(ufunc.__name__, f"with {', '.join(sorted(strange))}=")
         result = getattr(functions, name)(*inputs, **kwargs)
         if dtype is not None:
             result = functions.astype(result, dtype)
@@ -101,24 +104,30 @@ class NumPyProtocol:
             return _INSPECTIONS[plain](*args, **kwargs)
         if not hasattr(functions, name):
             raise _unsupported(plain)
-        bound = inspect.signature(func).bind(*args, **kwargs).arguments
-        given = {k: v for k, v in bound.items() if k not in ("kwargs", "args") and not _is_default(k, v)} | bound.get(
-            "kwargs", {}
-        )
+        signature = inspect.signature(func)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments: list[Any] = []
+        named: dict[str, Any] = {}
         positional, known = _parameters(name)
-        arguments = bound.get("args", ()) or [given.pop(k) for k in list(given)[: len(positional)]]
-        named = {_KEYWORDS.get(k, k): v for k, v in given.items()}
+        for parameter in signature.parameters.values():
+            value = bound.arguments[parameter.name]
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                arguments += value
+            elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                named |= value
+            elif len(arguments) < len(positional):
+                arguments.append(value)
+            elif value is not parameter.default and value is not np._NoValue:
+                named[_KEYWORDS.get(parameter.name, parameter.name)] = value
+        if name in _FLATTENING and bound.arguments.get("axis") is None:
+            arguments[0] = functions.reshape(functions.asarray(arguments[0]), (-1,))
+            named["axis"] = 0
         if name == "permute_dims":
             named["axes"] = named.get("axes") or tuple(reversed(range(arguments[0].ndim)))
+        if name == "round":
+            return arguments[0].round(**named)
         strange = named.keys() - known
         if strange:
             raise _unsupported(plain, f"with {', '.join(sorted(strange))}=")
         return getattr(functions, name)(*arguments, **named)
-
-
-def _is_default(name: str, value: Any) -> bool:
-    """Whether a keyword says only what NumPy assumes anyway."""
-    if name in ("out", "dtype", "axis", "axes", "initial", "where", "casting", "order", "subok", "keepdims"):
-        unset = {"where": True, "casting": "same_kind", "order": "K", "subok": True}.get(name)
-        return value is unset or value is np._NoValue
-    return value is np._NoValue

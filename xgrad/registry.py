@@ -23,6 +23,7 @@ class Functions:
 
 
 functions = Functions()
+table = vars(functions)  # the same, for the operators: a look-up in a dict is the fastest
 composites: dict[str, Callable[..., Any]] = {}  # name -> formula(xp, ...), for array libraries that lack the function
 
 
@@ -36,19 +37,19 @@ def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable
 
     def operator(self, other):
         try:
-            return getattr(functions, name)(self, other)
+            return table[name](self, other)
         except NotAnArrayError:
             return NotImplemented
 
     def reflected(self, other):
         try:
-            return getattr(functions, name)(other, self)
+            return table[name](other, self)
         except NotAnArrayError:
             return NotImplemented
 
     def inplace(self, other):
         try:
-            return self._write(getattr(functions, name)(self, other), name)
+            return self._write(table[name](self, other), name)
         except NotAnArrayError:
             return NotImplemented
 
@@ -118,18 +119,14 @@ class Methods:
     argmin = _method("argmin")
     argsort = _method("argsort")
     clip = _method("clip")
-    round = _method("round")
     conj = _method("conj")
     conjugate = _method("conj")
     squeeze = _method("squeeze")
     repeat = _method("repeat")
-    take = _method("take")
     astype = _method("astype")
     nonzero = _method("nonzero")
     broadcast_to = _method("broadcast_to")
     dot = _method("matmul")
-    cumsum = _method("cumulative_sum")
-    cumprod = _method("cumulative_prod")
 
     def std(self, axis=None, ddof=0, keepdims=False, *, correction=None):
         """Standard deviation over ``axis``; ``ddof`` is NumPy's word for the standard's ``correction``."""
@@ -140,6 +137,24 @@ class Methods:
         """Variance over ``axis``; ``ddof`` is NumPy's word for the standard's ``correction``."""
         correction = ddof if correction is None else correction
         return functions.var(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def take(self, indices, axis=None):
+        """Elements at ``indices`` along ``axis``, or of all elements in one axis."""
+        return functions.take(self.ravel() if axis is None else self, indices, axis=axis or 0)
+
+    def cumsum(self, axis=None, dtype=None):
+        """Running sum along ``axis``, or over all elements in one axis."""
+        return functions.cumulative_sum(self.ravel() if axis is None else self, axis=axis or 0, dtype=dtype)
+
+    def cumprod(self, axis=None, dtype=None):
+        """Running product along ``axis``, or over all elements in one axis."""
+        return functions.cumulative_prod(self.ravel() if axis is None else self, axis=axis or 0, dtype=dtype)
+
+    def round(self, decimals=0):
+        """Rounded to ``decimals`` places, halves to even; the derivative is zero."""
+        if not decimals:
+            return functions.round(self)
+        return functions.round(self.detach() * 10.0**decimals) / 10.0**decimals  # type: ignore[attr-defined]
 
     def reshape(self, *shape):
         """The same elements in another shape: ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""

@@ -107,25 +107,33 @@ def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any]
     """
     order = list(seeds)
     seen = set(order)
+    add, append = seen.add, order.append
     for node in order:  # grows while it is walked
         if node.edges is None:
             raise GraphError(
                 "backward: the graph was already released by an earlier pass. "
                 "Pass retain_graph=True to the earlier one, or compute the loss again."
             )
-        for parent, _, _ in node.edges:
+        for edge in node.edges:
+            parent = edge[0]
             if parent not in seen:
-                seen.add(parent)
-                order.append(parent)
+                add(parent)
+                append(parent)
     order.sort(key=_serial, reverse=True)
-    cts, owned, masked = dict(seeds), set(), False
+    raw = [strip(ct) for ct in seeds.values()]
+    with namespace_of(raw[0]).around(raw) if raw else contextlib.nullcontext():
+        return _walk(order, dict(seeds), keep, keep_grads)
+
+
+def _walk(order: list[Node], cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None) -> dict:
+    owned: set[Node] = set()
+    masked = lifted = False
+    kind: type | None = None
     for node in order:
         edges = node.edges
         if not edges:
             if edges is None:
-                raise GraphError(
-                    "backward: another thread released the graph during this pass. Use one thread a graph."
-                )
+                raise GraphError("backward: another thread released the graph meanwhile. Use one thread a graph.")
             continue
         ct = cts.pop(node, None)
         if not keep:
@@ -134,16 +142,18 @@ def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any]
             continue
         if keep_grads and type(ct) is not Results:
             node.grad = keep_grads(ct)
-        lifted = isinstance(ct, Face) or (type(ct) is Results and ct.lifted)
+        if type(ct) is not kind or kind is Results:
+            kind = type(ct)
+            lifted = isinstance(ct, Face) or (kind is Results and ct.lifted)
         op = node.op
-        if op.flags:
-            masked = masked or op.selects
+        if op.selects:
+            masked = True
         for parent, pullback, position in edges:
             try:
                 if lifted:
                     pullback = lift(pullback)
                 part = _zero_safe(pullback, ct) if masked and op.singular else pullback(ct)
-                if lifted or part.shape != parent.shape or part.dtype != parent.dtype:
+                if lifted or part.shape != parent.shape or part.dtype is not parent.dtype:
                     part = fit(part, parent)
             except Exception as error:
                 error.add_note(_where(node, position, ct, parent))
@@ -151,7 +161,9 @@ def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any]
             known = cts.get(parent)
             if known is None:
                 cts[parent] = part
-            elif parent in owned and not lifted:
+            elif lifted:
+                cts[parent] = part + known  # the Tensor on the left: some libraries refuse it on the right
+            elif parent in owned and type(known) is type(part):
                 known += part
                 cts[parent] = known
             else:

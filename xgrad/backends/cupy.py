@@ -13,6 +13,7 @@ CuPy computes on its *current* device.  With several GPUs, use ``cupy.cuda.Devic
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 from importlib.metadata import PackageNotFoundError, version
@@ -246,6 +247,12 @@ class CuPy(Generic):
     def on(self, place: str) -> Any:
         """A context in which CuPy works on the device called ``place``."""
         return self.raw_device(place)
+
+    def around(self, arrays: Any) -> Any:
+        """A context in which CuPy launches on the device of ``arrays``."""
+        if self.single:
+            return contextlib.nullcontext()
+        return next(a.device for a in arrays if isinstance(a, self.array_type))
 
     def copy(self, x, /):
         """``x`` in memory of its own."""

@@ -106,6 +106,10 @@ class Generic:
         """A context in which the library creates arrays on the device called ``place``."""
         return contextlib.nullcontext()
 
+    def around(self, arrays: Any) -> contextlib.AbstractContextManager[Any]:
+        """A context in which the library computes on the device of ``arrays``, where it has a current device."""
+        return contextlib.nullcontext()
+
     def copy(self, x, /):
         """``x`` in memory of its own."""
         return self.library.asarray(x, copy=True)
@@ -151,6 +155,16 @@ class Generic:
         return np.errstate(all="ignore")  # some libraries compute with NumPy; to the others it means nothing
 
     # Functions the standard lacks -----------------------------------------------------------------------------------
+
+    def take(self, x, indices, /, *, axis=None):
+        """Elements of ``x`` along ``axis``, at indices of any shape."""
+        if indices.ndim == 1:
+            return self.library.take(x, indices, axis=axis)
+        if axis is None and x.ndim != 1:
+            raise ValueError(f"axis must be given for an array of {x.ndim} axes")
+        place = 0 if axis is None else axis % x.ndim
+        taken = self.library.take(x, self.reshape(indices, (-1,)), axis=place)
+        return self.reshape(taken, (*x.shape[:place], *indices.shape, *x.shape[place + 1 :]))
 
     def getitem(self, x, /, *, key):
         """``x[key]`` for every kind of key: the elements' flat positions are found on the host, then taken."""

@@ -73,6 +73,12 @@ class NumPy(Generic):
         array = holder.value
         return sys.getrefcount(array) <= _ALONE and array.base is None and array.flags.writeable
 
+    def take(self, x, indices, /, *, axis=None):
+        """Elements of ``x`` along ``axis``, at indices of any shape."""
+        if axis is None and x.ndim != 1:
+            raise ValueError(f"axis must be given for an array of {x.ndim} axes")
+        return np.take(x, indices, axis=axis)
+
     def getitem(self, x, /, *, key):
         """``x[key]``."""
         return x[key]

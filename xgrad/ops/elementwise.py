@@ -262,7 +262,7 @@ def cosh(x, /):
     """Hyperbolic cosine."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct * (1 - out * out), singular=True, floating=True)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct - ct * out * out, singular=True, floating=True)
 def tanh(x, /):
     """Hyperbolic tangent."""
 

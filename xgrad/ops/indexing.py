@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..core import primitive
 
 
@@ -42,8 +44,9 @@ def setitem_vjp(xp, out, x, value, *, key):
     def written(ct):
         part = xp.getitem(ct, key=key)
         if several:  # a place written twice keeps one value: only that one has a gradient
-            number = xp.reshape(xp.cumulative_sum(xp.ones_like(xp.reshape(part, (-1,)))), part.shape)
-            stayed = xp.getitem(xp.setitem(xp.zeros_like(ct), number, key=key), key=key) == number
+            number = xp.reshape(xp.arange(1, math.prod(part.shape) + 1, device=ct.device), part.shape)
+            nobody = xp.reshape(0 * xp.arange(math.prod(ct.shape), device=ct.device), ct.shape)
+            stayed = xp.getitem(xp.setitem(nobody, number, key=key), key=key) == number
             part = xp.where(stayed, part, 0.0)
         return xp.reshape(part, (1,) * (axes - len(part.shape)) + tuple(part.shape))  # a value may have more axes
 
