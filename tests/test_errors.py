@@ -134,7 +134,7 @@ KINDS = {
     "write of a complex Tensor": (lambda: leaf(3).__setitem__(0, xg.Tensor(1j)), r"setitem: .*complex128.*float64"),
     "write of a list of Tensors": (
         lambda: leaf(2).__setitem__(slice(None), [leaf(), leaf()]),
-        r"setitem: .*list of Tensors.*xgrad\.stack",
+        r"list of Tensors.*xgrad\.stack",
     ),
     "index by text": (lambda: leaf(3)["a"], r"getitem: .*str"),
     "index by a float": (lambda: leaf(3)[1.0], r"getitem: .*float"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import xgrad as xg
+from xgrad import nn
 
 pytest.importorskip("sklearn")
 pytest.importorskip("tqdm")
@@ -81,7 +82,7 @@ def test_digits_repeats_itself_and_its_weights_serve_again(tmp_path):
     load_file = pytest.importorskip("safetensors.numpy").load_file
     found = {}
     for name, seed, device in (("a", 3, "cpu"), ("b", 3, "cpu"), ("c", 4, "cpu"), ("d", 3, "strict")):
-        options = ("--epochs", 2, "--seed", seed, "--out", tmp_path / name, "--device", device)
+        options = ("--epochs", 1, "--seed", seed, "--out", tmp_path / name, "--device", device)
         text = succeeded(run("digits.py", *options, cwd=tmp_path))
         found[name] = load_file(tmp_path / name / "digits.safetensors"), re.search(r"test accuracy [\d.]+%", text)[0]
     (a, score), (b, again), (c, _), (d, elsewhere) = found.values()
@@ -90,7 +91,7 @@ def test_digits_repeats_itself_and_its_weights_serve_again(tmp_path):
     assert all((a[name] != c[name]).any() for name in a)
     assert score == elsewhere
     assert all(np.abs(a[name] - d[name]).max() < 1e-3 for name in a)
-    model = xg.nn.Sequential(xg.nn.Linear(64, 128), xg.nn.relu, xg.nn.Linear(128, 64), xg.nn.relu, xg.nn.Linear(64, 10))
+    model = nn.Sequential(nn.Linear(64, 128), nn.relu, nn.Linear(128, 64), nn.relu, nn.Linear(64, 10))
     model.load_state_dict(a)
     assert (model[4].bias.detach().numpy() == a["4.bias"]).all()
 
@@ -114,8 +115,7 @@ def test_diabetes_has_not_arrived_after_a_few_steps(tmp_path):
 ABSENT = ["gpu:0", "torch:cuda:99"] + [name for name, reason in xg.devices().items() if reason is not None]
 
 
-@pytest.mark.parametrize("script", ["digits.py", "diabetes.py"])
-@pytest.mark.parametrize("name", ABSENT)
+@pytest.mark.parametrize("script, name", [*(("digits.py", name) for name in ABSENT), ("diabetes.py", ABSENT[0])])
 def test_a_device_that_is_not_there_is_one_clear_line(script, name, tmp_path):
     result = run(script, "--device", name, cwd=tmp_path)
     assert result.returncode == 2

@@ -1,5 +1,7 @@
 """xgrad: gradients for array code, on whatever array library holds the array."""
 
+from . import nn as nn
+from . import optim as optim
 from . import special as special
 from . import testing as testing
 from .backends import Device as Device

@@ -40,12 +40,15 @@ def _known_dtype(dtype: Any) -> np.dtype:
 
 def as_dtype(dtype: Any) -> np.dtype:
     """NumPy's dtype for a dtype, a name, a Python type or another library's dtype."""
-    if isinstance(dtype, np.dtype):
+    if isinstance(dtype, np.dtype) and dtype.kind in "biufc":
         return dtype
     try:
-        return _known_dtype(dtype)
+        known = _known_dtype(dtype)
     except TypeError:
-        raise TypeError(f"dtype: not a dtype; got {dtype!r}. Use xgrad.float32, 'float32' or float.") from None
+        known = None
+    if known is None or known.kind not in "biufc":
+        raise TypeError(f"dtype: not a dtype of numbers; got {dtype!r}. Use xgrad.float32, 'float32' or float.")
+    return known
 
 
 def _dtype(dtype: Any) -> np.dtype | None:
@@ -66,9 +69,19 @@ _CANONICAL: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def canonical(params: dict[str, Any]) -> dict[str, Any]:
+def canonical(function: str, params: dict[str, Any]) -> dict[str, Any]:
     """Metadata by keyword with shapes and axes as Python ints, dtypes as NumPy's, devices as Devices."""
-    return {name: _CANONICAL[name](v) if name in _CANONICAL else v for name, v in params.items()}
+    return {name: canonical_one(function, name, v) if name in _CANONICAL else v for name, v in params.items()}
+
+
+def canonical_one(function: str, name: str, value: Any) -> Any:
+    """One piece of metadata in canonical form; the error names the function and the argument."""
+    try:
+        return _CANONICAL[name](value)
+    except TypeError as error:
+        if name in ("dtype", "device"):
+            raise
+        raise TypeError(f"{function}: {name} must be an int or several; got {value!r}: {error}.") from None
 
 
 def index_key(key: Any, ndim: int) -> tuple[Any, ...]:
@@ -78,7 +91,12 @@ def index_key(key: Any, ndim: int) -> tuple[Any, ...]:
         if isinstance(k, list | np.generic | np.ndarray):
             items = tuple(_index_array(k) if isinstance(k, list | np.generic | np.ndarray) else k for k in items)
             break
-    return complete_key(items, ndim)
+    try:
+        return complete_key(items, ndim)
+    except TypeError as error:
+        raise TypeError(
+            f"getitem: an index must hold ints, slices, None, ..., or arrays of ints or booleans; got {key!r}: {error}."
+        ) from None
 
 
 def _index_array(index: Any) -> Any:

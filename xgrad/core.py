@@ -178,7 +178,7 @@ def _binary(op: Primitive):
         function, xp = entry
         try:
             out = function(v1, v2)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise unfit(op.name, error, (v1, v2), {}) from None
         if type(out) is not xp.array_type:
             out = xp.as_array(out)
@@ -208,6 +208,8 @@ def _nary(op: Primitive):
     def call(*args, **params):
         if count is None:
             arrays, rest = tuple(args[0]), args[1:]
+            if not arrays:
+                raise ValueError(f"{op.name}: at least one array is needed; got none.")
         else:
             arrays, rest = args[:count], args[count:]
             if len(args) < count:  # clip(x, min=0): arrays given by keyword
@@ -220,7 +222,7 @@ def _nary(op: Primitive):
             if len(rest) > len(metadata) or not known.issuperset(params):
                 got = ", ".join(map(repr, params.keys() - known)) or f"{len(args)} arguments"
                 raise TypeError(f"{op.name}: unknown arguments; got {got}. It takes {', '.join(names)}.")
-            params = canonical(params)
+            params = canonical(op.name, params)
         if count == 1 and type(arrays[0]) is Tensor and type(arrays[0].value) in short:
             return _one(op, arrays[0], params)
         return apply(op, arrays, params)
@@ -235,7 +237,7 @@ def _one(op: Primitive, x: Tensor, params: dict[str, Any]) -> Tensor:
     local = localise(xp, params, value) if params else params
     try:
         out = function(value, **local)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, TypeError) as error:
         raise unfit(op.name, error, (value,), local) from None
     if type(out) is not type(value):
         out = xp.as_array(out)
@@ -305,7 +307,7 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
         try:
             with xp.around(inner):
                 out = function(inner, **local) if op.arrays is None else function(*inner, **local)
-        except (ValueError, IndexError, RuntimeError) as error:
+        except (ValueError, IndexError, TypeError, RuntimeError) as error:
             library_failed = isinstance(error, RuntimeError) and type(error) is not RuntimeError  # out of memory, CUDA
             if library_failed or isinstance(error, DeviceError):
                 raise

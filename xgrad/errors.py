@@ -38,6 +38,9 @@ def unfit(function: str, error: Exception, arrays: Any, params: dict[str, Any]) 
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     if isinstance(error, IndexError):  # NumPy's AxisError is one
         return IndexError(f"{function}: {reason}; got an array of shape {got}.")
+    if isinstance(error, TypeError):
+        dtypes = " and ".join(str(getattr(a, "dtype", type(a).__name__)) for a in arrays)
+        return TypeError(f"{function}: not defined for these operands ({reason}); got {dtypes}. Convert with astype.")
     if function == "reshape":
         return ValueError(
             f"reshape: shape does not hold {math.prod(shapes[0])} elements; got {params['shape']} for an array of "

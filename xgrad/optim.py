@@ -45,7 +45,7 @@ class Optimizer:
         for i, p in enumerate(self.params):
             if not isinstance(p, xg.Tensor):
                 raise TypeError(f"{name}: params[{i}] must be a Tensor; got {type(p).__name__}. Use xgrad.Tensor(...).")
-            if not p.requires_grad or p.node.edges != ():
+            if not p.is_leaf:
                 what = "recorded result" if p.requires_grad else "constant"
                 raise ValueError(
                     f"{name}: params[{i}] must be a leaf with requires_grad; got a {what} of shape {p.shape}. "

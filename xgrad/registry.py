@@ -35,23 +35,29 @@ def register(function: Callable[..., Any]) -> None:
 def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """The operator, its reflection and its in-place form, for the function called ``name``."""
 
+    def refuse(other, error):
+        # Python's own containers would try an operator of theirs next and fail with a message about something else.
+        if isinstance(other, list | tuple | str | dict | set) and name not in ("equal", "not_equal"):
+            raise error
+        return NotImplemented
+
     def operator(self, other):
         try:
             return table[name](self, other)
-        except NotAnArrayError:
-            return NotImplemented
+        except NotAnArrayError as error:
+            return refuse(other, error)
 
     def reflected(self, other):
         try:
             return table[name](other, self)
-        except NotAnArrayError:
-            return NotImplemented
+        except NotAnArrayError as error:
+            return refuse(other, error)
 
     def inplace(self, other):
         try:
             return self._write(table[name](self, other), name)
-        except NotAnArrayError:
-            return NotImplemented
+        except NotAnArrayError as error:
+            return refuse(other, error)
 
     return operator, reflected, inplace
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from .arguments import as_dtype, index_key, settle, strip
 from .backends import namespace_of
-from .errors import GraphError
+from .errors import DeviceError, GraphError
 from .face import Face
 from .numpy_protocol import NumPyProtocol
 from .registry import Methods, Operators, functions
@@ -24,6 +24,7 @@ from .reverse import UNCOMMITTED, Node, cotangent_dtype, reverse, state
 from .writing import as_written, write, write_here
 
 _new = object.__new__
+_COMPLEX = (np.dtype(np.complex64), np.dtype(np.complex128))
 
 
 class Tensor(Operators, Methods, Face, NumPyProtocol):
@@ -98,7 +99,9 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
 
     def retain_grad(self):
         """Keep the gradient of this intermediate result in the next pass; returns the Tensor."""
-        if self.requires_grad and self.node.edges != () and not hasattr(self.node, "grad"):
+        if not self.requires_grad:
+            raise GraphError("retain_grad: this Tensor is not tracked, so it will have no gradient. Make it a leaf.")
+        if self.node.edges != () and not hasattr(self.node, "grad"):
             probe = Node(self.node.level, (), None, self.node.shape, self.node.dtype)
             probe.serial = -probe.serial  # older than anything, so that it stays a leaf of the pass
             probe.grad = None
@@ -117,7 +120,12 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
 
     def __setitem__(self, key, value):
         key = index_key(key, self.ndim)
-        value = np.asarray(value) if isinstance(value, list | tuple) else value
+        value = functions.asarray(value) if isinstance(value, list | tuple) else value
+        dtype = np.dtype(complex) if isinstance(value, complex) else getattr(value, "dtype", None)
+        if dtype in _COMPLEX and self.dtype.kind != "c":
+            raise TypeError(
+                f"setitem: complex values lose a part; got {dtype} for {self.dtype}. Take xgrad.real first."
+            )
         if write_here(self, value, key):
             return
         write(self, functions.setitem(self, value, key=key), state.blocked)
@@ -159,6 +167,11 @@ def seed(tensor: Tensor, ct: Any, function: str) -> Any:
         )
     if ct.dtype.kind == "c":
         ct = functions.conj(ct)
+    if ct.node is not UNCOMMITTED and ct.device != tensor.device:
+        raise DeviceError(
+            f"{function}: the result and its cotangent are on different devices; got {tensor.device} and {ct.device}. "
+            "Move one with x.to(device)."
+        )
     if type(value) is Tensor or ct.requires_grad:
         return ct
     return settle(function, ("result", "cotangent"), [value, ct.value], [False, ct.node is UNCOMMITTED], ())[1][1]
@@ -180,7 +193,7 @@ def backward(tensor: Tensor, grad: Any, zero_grad: bool, retain_graph: bool) -> 
     if tensor.node.level != 0:
         raise GraphError("backward: this Tensor is watched by grad or vjp. Use xgrad.grad inside, or return the loss.")
     root = tensor.node
-    start = seed(tensor, grad, "backward")
+    start = seed(tensor, grad.detach() if isinstance(grad, Tensor) else grad, "backward")
     cts = reverse({root: start}, retain_graph, gradient if retain_graph else None)
     if root.edges != ():
         root.grad = gradient(start)

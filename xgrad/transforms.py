@@ -7,6 +7,7 @@ arrays of that library out; Tensors in, Tensors out; Python numbers in, 0-d NumP
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,6 +61,11 @@ def vjp(f: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> tuple
     return (value, pullback, aux) if has_aux else (value, pullback)
 
 
+def _callable(function: str, f: Any) -> None:
+    if not callable(f):
+        raise TypeError(f"{function}: the first argument must be a function; got {kind(f)}. Give f itself, not f(x).")
+
+
 def _any_tensor(tree: Any) -> bool:
     return any(isinstance(v, Tensor) for v in flatten(tree)[0])
 
@@ -78,6 +84,7 @@ def _watch(primal: Any, level: int) -> Tensor:
 
 def _vjp(function: str, f: Callable[..., Any], primals: Sequence[Any], has_aux: bool) -> tuple[Any, Any, Any]:
     """The value of ``f`` as a tree of Tensors, ``pull(cts, keep)``, and what else it returned."""
+    _callable(function, f)
     level = next_serial()
     watched = [tree_map(lambda p: _watch(p, level), primal) for primal in primals]
     result = f(*watched)
@@ -146,8 +153,12 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
     >>> gradient
     array([2., 4.])
     """
-    single = isinstance(argnums, int)
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    _callable("grad", f)
+    single = not isinstance(argnums, tuple | list)
+    try:
+        numbers = tuple(map(operator.index, argnums if isinstance(argnums, tuple | list) else (argnums,)))
+    except TypeError:
+        raise TypeError(f"grad: argnums must be an int or several; got {argnums!r}.") from None
 
     @functools.wraps(f)
     def gradient_of(*args: Any, **kwargs: Any) -> Any:
@@ -155,6 +166,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
             if not -len(args) <= n < len(args):
                 raise ValueError(f"grad: argnums names no positional argument; got {n} for {len(args)} of them.")
         places = [n % len(args) for n in numbers]
+        if len(set(places)) < len(places):
+            raise ValueError(f"grad: argnums names an argument twice; got {argnums}. Name each once.")
 
         def of_chosen(*chosen: Any) -> Any:
             every = list(args)
@@ -222,6 +235,10 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> xg.jvp(lambda x: x**2, (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
     (array([1., 4.]), array([ 2., 40.]))
     """
+    _callable("jvp", f)
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, tuple | list):
+            raise TypeError(f"jvp: {name} must be a tuple, one entry per argument; got {kind(given)}. Write (x,).")
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: one tangent per primal; got {len(primals)} primals and {len(tangents)} tangents.")
     for p, t in zip(flatten(list(primals))[0], flatten(list(tangents))[0], strict=True):

@@ -53,6 +53,10 @@ class Torch(Generic):
         """The elements as a NumPy array."""
         return array.detach().cpu().numpy()
 
+    def to_place(self, array: Any, place: str) -> Any:
+        """The array on the device called ``place``."""
+        return array.to(self.raw_device(place))
+
     def as_array(self, result: Any) -> Any:
         """A result without torch's own graph."""
         return result.detach() if isinstance(result, self.torch.Tensor) and result.requires_grad else result

@@ -68,7 +68,7 @@ class Module:
 
     def _state(self) -> Iterator[tuple[str, xg.Tensor]]:
         for name, value in _walk(self, ""):
-            if isinstance(value, xg.Tensor) and (not value.requires_grad or is_leaf(value)):
+            if isinstance(value, xg.Tensor) and (not value.requires_grad or value.is_leaf):
                 yield name, value
 
     # Saving and loading ---------------------------------------------------------------------------------------------
@@ -217,8 +217,3 @@ def _walk(module: Module, prefix: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, Module):
             start = f"{name}." if name else ""
             pending += [(f"{start}{path}", part) for path, part in _parts(value)][::-1]
-
-
-def is_leaf(tensor: xg.Tensor) -> bool:
-    """Whether a Tensor is where gradients arrive, and no result."""
-    return tensor.requires_grad and tensor.node.edges == ()

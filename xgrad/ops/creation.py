@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import SCALARS, as_dtype, settings
-from ..axes import as_shape
+from ..arguments import SCALARS, as_dtype, canonical_one, settings
 from ..backends import Device, get, namespace_of, parse_device
 from ..core import composite, primitive
 from ..errors import kind
@@ -47,6 +46,8 @@ def asarray(obj: Any, /, *, dtype=None, device=None, copy=None, requires_grad=Fa
         return _converted(obj, dtype, device, copy, requires_grad)
     target = None if device is None else parse_device(device)
     dtype = None if dtype is None else as_dtype(dtype)
+    if isinstance(obj, np.ndarray):
+        obj = _host_array(obj)
     owner = None if isinstance(obj, np.generic) else namespace_of(obj)
     loose = target is None and (owner is None or isinstance(obj, np.ndarray))
     if owner is None:
@@ -75,7 +76,10 @@ def asarray(obj: Any, /, *, dtype=None, device=None, copy=None, requires_grad=Fa
 def _host_array(obj: Any) -> np.ndarray:
     if _holds_tensor(obj):
         raise TypeError("asarray: a list of Tensors is not an array. Use xgrad.stack to join them, recorded.")
-    array = np.asarray(obj)
+    try:
+        array = np.asarray(obj)
+    except ValueError:
+        raise ValueError("asarray: the nested lists differ in length, so they have no shape. Pad them first.") from None
     if array.dtype.kind not in "biufc":
         raise TypeError(
             f"asarray: expected numbers; got {kind(obj)}. Give an array, a number or nested lists of numbers."
@@ -114,8 +118,16 @@ def _created(name: str, shape: Any, dtype: Any, device: Any, requires_grad: bool
     raw_dtype = None if dtype is None else xp.raw_dtype(as_dtype(dtype))
     function = getattr(xp.library, name)
     options = {"dtype": raw_dtype, "device": xp.raw_device(target.place)}
-    with xp.on(target.place):
-        raw = function(*([] if shape is None else [as_shape(shape)]), *values, **options)
+    if shape is not None:
+        shape = canonical_one(name, "shape", shape)
+        if min(shape, default=0) < 0:
+            raise ValueError(f"{name}: shape must hold no negative extent; got {shape}.")
+        values = (shape, *values)
+    try:
+        with xp.on(target.place):
+            raw = function(*values, **options)
+    except (ValueError, ArithmeticError) as error:
+        raise ValueError(f"{name}: {str(error).rstrip('.')}; got {values}.") from None
     return _finished(xp.as_array(raw), device is None, requires_grad)
 
 
@@ -144,7 +156,7 @@ def empty(shape, *, dtype=np.float64, device=None, requires_grad=False) -> Tenso
 def full(shape, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """A shape filled with one value; a tracked Tensor as the value is broadcast, recorded."""
     if isinstance(fill_value, Tensor):
-        filled = functions.broadcast_to(fill_value, as_shape(shape))
+        filled = functions.broadcast_to(fill_value, shape)
         return filled if dtype is None else functions.astype(filled, dtype)
     value = _number(fill_value)
     dtype = np.asarray(value).dtype if dtype is None else dtype
@@ -153,6 +165,8 @@ def full(shape, fill_value, *, dtype=None, device=None, requires_grad=False) -> 
 
 def arange(start, /, stop=None, step=1, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Evenly spaced numbers from ``start`` up to, not including, ``stop``."""
+    if not _number(step):
+        raise ValueError("arange: step must not be zero; got 0.")
     bounds = [_number(v) for v in ((0, start) if stop is None else (start, stop))]
     dtype = np.result_type(*(np.asarray(v).dtype for v in (*bounds, _number(step)))) if dtype is None else dtype
     return _created("arange", None, dtype, device, requires_grad, *bounds, _number(step))

@@ -122,6 +122,8 @@ def _product(shape):
 def stack(xp, arrays, /, *, axis=0):
     """Arrays of one shape joined along a new axis."""
     arrays = list(arrays)
+    if not arrays:
+        raise ValueError("stack: at least one array is needed; got none.")
     place = normalise_axis(axis, len(arrays[0].shape) + 1, "stack")
     if len({tuple(a.shape) for a in arrays}) > 1:
         raise ValueError(f"stack: arrays must have one shape; got {[tuple(a.shape) for a in arrays]}.")
