@@ -61,3 +61,20 @@ def test_zero_functions_record_nothing(device):
     for name in set(zero) & {"floor", "ceil", "trunc", "round", "isnan", "isinf", "isfinite", "argmax", "argsort"}:
         assert not getattr(xg, name)(x).requires_grad, name
     assert len(zero) > 10
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "complex128"])
+def test_where_with_a_zero_selects_exactly(dtype, device, rng):
+    """NumPy's backend selects by bits: whatever was there, infinities, NaN and signed zeros, comes through or not."""
+    odd = [3.0] * 4 if dtype == "int64" else [np.inf, np.nan, -np.inf, -0.0]
+    values = np.array([[1.5, -0.0, odd[0]], [odd[1], odd[2], 0.0], [-2.0, 7.0, odd[3]]]).astype(dtype)
+    mask = rng.random(values.shape) < 0.5
+    for array in (values, values.T, values[:, ::-1], np.broadcast_to(values[0], (3, 3))):
+        x, m = xg.asarray(np.array(array), device=device), xg.asarray(mask, device=device)
+        for ours, numpys in (
+            (xg.where(m, x, 0), np.where(mask, array, 0)),
+            (xg.where(m, 0, x), np.where(mask, 0, array)),
+            (xg.where(m, x, xg.ones_like(x[0])), np.where(mask, array, np.ones_like(array[0]))),
+        ):
+            np.testing.assert_array_equal(ours.numpy(), numpys)
+            assert ours.dtype == numpys.dtype

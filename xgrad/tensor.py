@@ -193,13 +193,15 @@ def backward(tensor: Tensor, grad: Any, zero_grad: bool, retain_graph: bool) -> 
     if tensor.node.level != 0:
         raise GraphError("backward: this Tensor is watched by grad or vjp. Use xgrad.grad inside, or return the loss.")
     root = tensor.node
-    start = seed(tensor, grad.detach() if isinstance(grad, Tensor) else grad, "backward")
+    start = seed(tensor, grad, "backward")
     cts = reverse({root: start}, retain_graph, gradient if retain_graph else None)
     if root.edges != ():
         root.grad = gradient(start)
-    taken = {id(start)}
+    seen = {id(start)}
     for node, ct in cts.items():
-        raw = ct if id(ct) not in taken else namespace_of(ct).copy(ct)
-        new = gradient(namespace_of(raw).own(raw))
-        taken.add(id(ct))
-        node.grad = new if zero_grad or node.grad is None else constant((node.grad + new).value)
+        if type(ct) is not Tensor:
+            xp = namespace_of(ct)
+            shared = id(ct) in seen  # no two gradients share memory
+            seen.add(id(ct))
+            ct = xp.copy(ct) if shared else xp.own(ct)
+        node.grad = gradient(ct) if zero_grad or node.grad is None else node.grad + gradient(ct)

@@ -95,7 +95,7 @@ def _find(array: Any) -> Generic | None:
         return get(root)
     if root == "array_api_strict":
         return get("strict")
-    if hasattr(array, "__array_namespace__") and hasattr(array, "shape"):
+    if hasattr(array, "__array_namespace__") and hasattr(array, "shape") and root != "xgrad":
         if root not in _BY_NAME:
             from array_api_compat import array_namespace
 

@@ -289,8 +289,7 @@ def _winner(xp, x1, x2, wins):
     """The pullback of the argument for which ``wins(x1, x2)`` holds; a tie gives one half."""
 
     def pullback(ct):
-        tie = xp.where(x1 == x2, 0.5 * ct, 0.0)
-        return xp.where(wins(x1, x2), ct, tie)
+        return xp.where(wins(x1, x2), ct, 0.0) + xp.where(x1 == x2, 0.5 * ct, 0.0)
 
     return pullback
 
