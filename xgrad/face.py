@@ -106,7 +106,9 @@ class Face:
     @property
     def backwards_grad(self):
         """The chapter's name for the gradient: a raw array, zeros before the first pass."""
-        return functions.zeros_like(self.detach()).value if self.grad is None else self.grad.value
+        if self.grad is not None:
+            return self.grad.value
+        return functions.zeros_like(self.detach(), dtype=self.dtype if self.dtype.kind in "fc" else np.float64).value
 
     @property
     def prevs(self):

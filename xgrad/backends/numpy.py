@@ -11,8 +11,7 @@ import numpy as np
 from ..axes import is_basic
 from .generic import Generic
 
-
-_BITS = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
+_BITS: dict[Any, Any] = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
 
 
 class NumPy(Generic):
@@ -133,10 +132,6 @@ class NumPy(Generic):
     def take_along_axis(self, x, indices, /, *, axis=-1):
         """Elements of ``x`` at ``indices`` along ``axis``, the other axes broadcast."""
         return np.take_along_axis(x, indices, axis=axis)
-
-    def argmax(self, x, /, *, axis=None, keepdims=False):
-        """Position of the first maximum."""
-        return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
 def _references(holder: Any) -> int:
