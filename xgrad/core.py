@@ -140,7 +140,10 @@ def _unary(op: Primitive):
                 if op.put_back is not None:
                     return _one(op, x, {})
                 function, xp = entry
-                out = function(value)
+                try:
+                    out = function(value)
+                except (ValueError, TypeError) as error:
+                    raise unfit(op.name, error, (value,), {}) from None
                 if type(out) is not type(value):
                     out = xp.as_array(out)
                 if node is None or node.level <= state.blocked or op.zero:
