@@ -55,6 +55,11 @@ def get(name: str) -> Generic:
     return backend
 
 
+def host() -> Generic:
+    """The backend of data in the host's own memory."""
+    return get("numpy")
+
+
 def _names() -> list[str]:
     return ["cpu", "cuda", "cuda:N", "torch:cpu", "torch:cuda:N", "strict"]
 

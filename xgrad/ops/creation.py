@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import SCALARS, as_dtype, canonical_one, settings
-from ..backends import Device, get, namespace_of, parse_device
+from ..backends import Device, get, host, namespace_of, parse_device
 from ..core import composite, primitive
 from ..errors import kind
 from ..registry import functions, register
@@ -52,7 +52,7 @@ def asarray(obj: Any, /, *, dtype=None, device=None, copy=None, requires_grad=Fa
     loose = target is None and (owner is None or isinstance(obj, np.ndarray))
     if owner is None:
         obj = _host_array(obj)
-        owner = get("numpy")
+        owner = host()
         if copy is False:
             raise ValueError("asarray: copy=False, but Python data must be copied. Pass copy=None.")
     here = owner.device_of(obj)
