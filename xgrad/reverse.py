@@ -1,10 +1,11 @@
 """The graph and the pass back over it: Node, reverse, fit and lift.
 
-**A pass** collects the reachable nodes in a list, sorts them by serial number (an argument is always older than its
-result) and walks them from the newest, so nothing recurses.  Cotangents live in a dict of the pass.  ``fit`` undoes
-broadcasting and casts at every edge, so no rule does.  A cotangent that is a Tensor (a derivative of this pass is
-wanted) may meet a pullback recorded on raw arrays; ``lift`` then rebuilds the closure with every captured array as a
-Tensor and the raw namespace as xgrad's, so one set of rules serves every order, and order 1 pays nothing for it.
+**A pass** walks the nodes from the newest, by serial number: an argument is always older than its result, so when a
+node's turn comes its cotangent is complete.  The nodes that wait are in a heap, and nothing recurses.  Cotangents live
+in a dict of the pass, not on nodes.  ``fit`` undoes broadcasting and casts at every edge, so no rule does.  A
+cotangent that is a Tensor (a derivative of this pass is wanted) may meet a pullback recorded on raw arrays; ``lift``
+then rebuilds the closure with every captured array as a Tensor and the raw namespace as xgrad's, so one set of rules
+serves every order, and order 1 pays nothing for it.
 
 **Zeros.**  Selections (``where``, ``clip``, an index ...) send exact zeros to what they did not take.  From there on
 rules that may divide by zero are made zero-safe: a cotangent of zero contributes zero, not NaN.
@@ -17,7 +18,7 @@ import itertools
 import threading
 import types
 from collections.abc import Callable
-from operator import attrgetter
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -97,49 +98,33 @@ class Results(tuple):
         return any(isinstance(ct, Face) for ct in self)
 
 
-_serial = attrgetter("serial")
-
-
 def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None = None) -> dict[Node, Any]:
     """Pull the cotangents ``seeds`` back to the leaves; returns those of the leaves, raw or Tensors.
 
     ``keep`` leaves the graph for another pass; ``keep_grads`` makes of a cotangent what is stored on its node.
     """
-    order = list(seeds)
-    seen = set(order)
-    add, append = seen.add, order.append
-    for node in order:  # grows while it is walked
-        if node.edges is None:
-            raise GraphError(
-                "backward: the graph was already released by an earlier pass. "
-                "Pass retain_graph=True to the earlier one, or compute the loss again."
-            )
-        for edge in node.edges:
-            parent = edge[0]
-            if parent not in seen:
-                add(parent)
-                append(parent)
-    order.sort(key=_serial, reverse=True)
     raw = [strip(ct) for ct in seeds.values()]
     with namespace_of(raw[0]).around(raw) if raw else contextlib.nullcontext():
-        return _walk(order, dict(seeds), keep, keep_grads)
+        return _walk(dict(seeds), keep, keep_grads)
 
 
-def _walk(order: list[Node], cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None) -> dict:
+def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None) -> dict[Node, Any]:
+    newest = [(-node.serial, node) for node in cts if node.edges != ()]
+    heapify(newest)
     owned: set[Node] = set()
     masked = lifted = False
     kind: type | None = None
-    for node in order:
+    while newest:
+        node = heappop(newest)[1]
         edges = node.edges
-        if not edges:
-            if edges is None:
-                raise GraphError("backward: another thread released the graph meanwhile. Use one thread a graph.")
-            continue
-        ct = cts.pop(node, None)
+        if edges is None:
+            raise GraphError(
+                "backward: the graph was already released by another pass. "
+                "Pass retain_graph=True to the first one, or compute the loss again."
+            )
         if not keep:
             node.edges = None
-        if ct is None:
-            continue
+        ct = cts.pop(node)
         if keep_grads and type(ct) is not Results:
             node.grad = keep_grads(ct)
         if type(ct) is not kind or kind is Results:
@@ -161,6 +146,8 @@ def _walk(order: list[Node], cts: dict[Node, Any], keep: bool, keep_grads: Calla
             known = cts.get(parent)
             if known is None:
                 cts[parent] = part
+                if parent.edges != ():
+                    heappush(newest, (-parent.serial, parent))
             elif lifted:
                 cts[parent] = part + known  # the Tensor on the left: some libraries refuse it on the right
             elif parent in owned and type(known) is type(part):

@@ -103,7 +103,6 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
             raise GraphError("retain_grad: this Tensor is not tracked, so it will have no gradient. Make it a leaf.")
         if self.node.edges != () and not hasattr(self.node, "grad"):
             probe = Node(self.node.level, (), None, self.node.shape, self.node.dtype)
-            probe.serial = -probe.serial  # older than anything, so that it stays a leaf of the pass
             probe.grad = None
             self.node.edges = (*self.node.edges, (probe, lambda ct: ct, 0))
             self.node.grad = probe

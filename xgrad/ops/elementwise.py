@@ -13,12 +13,20 @@ from ..core import primitive
 # Arithmetic -----------------------------------------------------------------------------------------------------------
 
 
-@primitive(vjp=lambda xp, out, x1, x2: (lambda ct: ct, lambda ct: ct))
+def _same(ct):  # one function for all calls: closures that hold nothing need not be made anew
+    return ct
+
+
+def _negated(ct):
+    return -ct
+
+
+@primitive(vjp=lambda xp, out, x1, x2: (_same, _same))
 def add(x1, x2, /):
     """Sum: ``x1 + x2``."""
 
 
-@primitive(vjp=lambda xp, out, x1, x2: (lambda ct: ct, lambda ct: -ct))
+@primitive(vjp=lambda xp, out, x1, x2: (_same, _negated))
 def subtract(x1, x2, /):
     """Difference: ``x1 - x2``."""
 
@@ -66,12 +74,12 @@ def pow_vjp(xp, out, x1, x2):
     return base, exponent
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: -ct)
+@primitive(vjp=lambda xp, out, x: _negated)
 def negative(x, /):
     """Negation: ``-x``."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct)
+@primitive(vjp=lambda xp, out, x: _same)
 def positive(x, /):
     """The same values: ``+x``."""
 
@@ -350,7 +358,7 @@ def conj(x, /):
     """Complex conjugate; the same values for real ``x``."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct)
+@primitive(vjp=lambda xp, out, x: _same)
 def real(x, /):
     """Real part; the same values for real ``x``."""
 
