@@ -482,8 +482,7 @@ def test_a_model_learns(device, rng):
 
 @pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, 0.9, 0.01, True), lambda p: optim.Adam(p, 0.1)])
 def test_a_training_step_never_reads_from_the_device(make, device, rng, monkeypatch):
-    if device == "cpu":
-        pytest.skip("the CPU's own memory may be read: the range of the targets is checked")
+    monkeypatch.setattr("xgrad.nn.losses._check_range", lambda *a: None)  # done only where the host holds the targets
     model, x, y = classifier(device, rng)
     optimiser = make(model.parameters())
 
@@ -492,7 +491,10 @@ def test_a_training_step_never_reads_from_the_device(make, device, rng, monkeypa
 
     for name in ("__bool__", "__float__", "__int__", "__index__", "item", "numpy", "tolist", "_number", "__array__"):
         monkeypatch.setattr(xg.Tensor, name, forbidden)
-    if device != "strict":  # which cannot add at positions, and takes these to the host
+    if device not in (
+        "cpu",
+        "strict",
+    ):  # the one needs no copy, the other cannot add at positions, and takes these to the host
         monkeypatch.setattr(type(xg.backends.namespace_of(x.value)), "to_numpy", forbidden)
     for _ in range(2):
         nn.cross_entropy(nn.gelu(model(x)) + nn.relu(model(x)), y).backward()

@@ -104,7 +104,7 @@ def summed_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, .
 
 def is_basic(key: tuple[Any, ...]) -> bool:
     """Whether a canonical key holds only ints, slices, None and Ellipsis, so that it selects each element once."""
-    return all(k is None or k is Ellipsis or isinstance(k, int | slice) for k in key)
+    return all(k is None or k is Ellipsis or (isinstance(k, int | slice) and not isinstance(k, bool)) for k in key)
 
 
 def complete_key(key: Any, ndim: int) -> tuple[Any, ...]:

@@ -210,7 +210,7 @@ def _nary(op: Primitive):
 
     def call(*args, **params):
         if count is None:
-            arrays, rest = tuple(args[0]), args[1:]
+            arrays, rest = tuple(args[0]) if args else (), args[1:]
             if not arrays:
                 raise ValueError(f"{op.name}: at least one array is needed; got none.")
         else:

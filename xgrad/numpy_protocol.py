@@ -30,7 +30,6 @@ _NAMES = {
     "conjugate": "conj",
     "cumprod": "cumulative_prod",
     "cumsum": "cumulative_sum",
-    "dot": "dot",
     "float_power": "pow",
     "invert": "bitwise_invert",
     "left_shift": "bitwise_left_shift",

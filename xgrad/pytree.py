@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -39,8 +40,7 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
 
 def _children(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any] | None]:
     if isinstance(tree, dict):
-        keys = list(tree)
-        return list(tree.values()), lambda made: type(tree)(zip(keys, made, strict=True))
+        return list(tree.values()), lambda made: _filled(tree, made)
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return list(tree), lambda made: type(tree)(*made)
     if isinstance(tree, tuple | list):
@@ -50,6 +50,12 @@ def _children(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any] | None]:
         values = [getattr(tree, n) for n in names]
         return values, lambda made: dataclasses.replace(tree, **dict(zip(names, made, strict=True)))
     return [], None
+
+
+def _filled(tree: dict[Any, Any], values: list[Any]) -> dict[Any, Any]:
+    made = copy.copy(tree)  # a defaultdict keeps its factory
+    made.update(zip(tree, values, strict=True))
+    return made
 
 
 def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:

@@ -132,7 +132,7 @@ class Methods:
     astype = _method("astype")
     nonzero = _method("nonzero")
     broadcast_to = _method("broadcast_to")
-    dot = _method("matmul")
+    dot = _method("dot")
 
     def std(self, axis=None, ddof=0, keepdims=False, *, correction=None):
         """Standard deviation over ``axis``; ``ddof`` is NumPy's word for the standard's ``correction``."""
@@ -175,7 +175,9 @@ class Methods:
         """All elements in one axis."""
         return functions.reshape(self, (-1,))
 
-    flatten = ravel
+    def flatten(self):
+        """A copy of all elements in one axis."""
+        return functions.copy(self.ravel())
 
     def sort(self, axis=-1, *, descending=False, stable=True):
         """Sort in place along ``axis``, as ``ndarray.sort`` does; ``xgrad.sort`` returns a sorted copy."""

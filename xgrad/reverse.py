@@ -37,6 +37,9 @@ next_serial = itertools.count(1).__next__  # numbers nodes, levels and no_grad b
 class _State(threading.local):
     blocked = -1  # levels up to this one do not record in this thread
 
+    def __init__(self):
+        self.outer: list[int] = []  # what ``blocked`` was outside the no_grad blocks that are open
+
 
 state = _State()
 
@@ -54,15 +57,13 @@ class no_grad(contextlib.ContextDecorator):
     False
     """
 
-    before: Any = None
-
     def __enter__(self):
-        self.before = (state.blocked, self.before)  # a chain, so that one object nests in itself
+        state.outer.append(state.blocked)
         state.blocked = next_serial()
         return self
 
     def __exit__(self, *exc):
-        state.blocked, self.before = self.before
+        state.blocked = state.outer.pop()
 
 
 class Node:
@@ -125,7 +126,7 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
         if not keep:
             node.edges = None
         ct = cts.pop(node)
-        if keep_grads and type(ct) is not Results:
+        if keep_grads and type(ct) is not Results and type(getattr(node, "grad", None)) is not Node:
             node.grad = keep_grads(ct)
         if type(ct) is not kind or kind is Results:
             kind = type(ct)
@@ -167,11 +168,11 @@ def _where(node: Node, position: int, ct: Any, parent: Node) -> str:
 
 
 def _zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:
-    """The pullback of an elementwise function, zero where the cotangent is zero, even if the derivative is infinite."""
+    """The pullback of an elementwise function, but 0 times an infinity or NaN is 0."""
     xp: Any = functions if isinstance(ct, Face) else namespace_of(ct)
     with namespace_of(strip(ct)).quiet():
         part = pullback(ct)
-    return xp.where(ct == 0, 0.0, part)
+    return xp.where((ct == 0) & ~xp.isfinite(part), 0.0, part)  # a finite part keeps its own derivatives
 
 
 def fit(ct: Any, node: Node) -> Any:

@@ -101,7 +101,7 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
         """Keep the gradient of this intermediate result in the next pass; returns the Tensor."""
         if not self.requires_grad:
             raise GraphError("retain_grad: this Tensor is not tracked, so it will have no gradient. Make it a leaf.")
-        if self.node.edges != () and not hasattr(self.node, "grad"):
+        if self.node.edges != () and type(getattr(self.node, "grad", None)) is not Node:
             probe = Node(self.node.level, (), None, self.node.shape, self.node.dtype)
             probe.grad = None
             self.node.edges = (*self.node.edges, (probe, lambda ct: ct, 0))
@@ -166,6 +166,8 @@ def seed(tensor: Tensor, ct: Any, function: str) -> Any:
         )
     if ct.dtype.kind == "c":
         ct = functions.conj(ct)
+    if ct.dtype != cotangent_dtype(tensor.dtype):
+        ct = functions.astype(ct, cotangent_dtype(tensor.dtype))
     if ct.node is not UNCOMMITTED and ct.device != tensor.device:
         raise DeviceError(
             f"{function}: the result and its cotangent are on different devices; got {tensor.device} and {ct.device}. "
@@ -194,13 +196,20 @@ def backward(tensor: Tensor, grad: Any, zero_grad: bool, retain_graph: bool) -> 
     root = tensor.node
     start = seed(tensor, grad, "backward")
     cts = reverse({root: start}, retain_graph, gradient if retain_graph else None)
-    if root.edges != ():
+    if root.edges != () and type(getattr(root, "grad", None)) is not Node:
         root.grad = gradient(start)
-    seen = {id(start)}
-    for node, ct in cts.items():
-        if type(ct) is not Tensor:
-            xp = namespace_of(ct)
-            shared = id(ct) in seen  # no two gradients share memory
-            seen.add(id(ct))
-            ct = xp.copy(ct) if shared else xp.own(ct)
+    for node, ct in zip(cts, owned(cts.values(), [start]), strict=True):
         node.grad = gradient(ct) if zero_grad or node.grad is None else node.grad + gradient(ct)
+
+
+def owned(cts: Any, seeds: Any) -> list[Any]:
+    """Cotangents in memory of their own, which neither the seeds nor one another share, and that may be written."""
+    taken = {namespace_of(ct).memory(ct) for ct in seeds if type(ct) is not Tensor}
+    out = []
+    for ct in cts:
+        if ct is not None and type(ct) is not Tensor:
+            xp = namespace_of(ct)
+            ct = xp.copy(ct) if xp.memory(ct) in taken else xp.own(ct)
+            taken.add(xp.memory(ct))
+        out.append(ct)
+    return out

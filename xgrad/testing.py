@@ -66,6 +66,8 @@ def gradcheck(
     random = np.random.default_rng(seed)
     primals = [functions.asarray(a) for a in args]
     chosen = [i for i, p in enumerate(primals) if p.dtype.kind in "fc"]
+    if not chosen:
+        raise TypeError("gradcheck: nothing to check; got no argument of floating dtype. Pass floats.")
     for i in chosen:
         if primals[i].dtype not in (np.float64, np.complex128):
             raise TypeError(

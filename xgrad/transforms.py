@@ -17,7 +17,7 @@ from .errors import kind
 from .pytree import flatten, tree_map
 from .registry import functions
 from .reverse import cotangent_dtype, next_serial, reverse
-from .tensor import Tensor, constant, gradient, leaf, seed
+from .tensor import Tensor, constant, gradient, leaf, owned, seed
 
 
 def vjp(f: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
@@ -101,6 +101,7 @@ def _vjp(function: str, f: Callable[..., Any], primals: Sequence[Any], has_aux: 
                 start = seed(out, ct, function)
                 seeds[out.node] = start if out.node not in seeds else seeds[out.node] + start
         found = reverse(seeds, keep)
+        found = dict(zip(found, owned(found.values(), seeds.values()), strict=True))
         return [tree_map(lambda w: _cotangent(w, found.get(getattr(w, "leaf", w.node))), primal) for primal in watched]
 
     return build([_outside(v, level) for v in traced]), pull, tree_map(lambda v: _outside(v, level), aux)
@@ -116,7 +117,8 @@ def _outside(value: Any, level: int) -> Any:
 def _cotangent(primal: Tensor, ct: Any) -> Tensor:
     if ct is None:
         dtype = cotangent_dtype(primal.dtype)
-        return functions.zeros_like(_outside(primal, primal.node.level), dtype=dtype)
+        inner = primal.value
+        return functions.zeros_like(inner if isinstance(inner, Tensor) else constant(inner), dtype=dtype)
     return gradient(ct)
 
 
@@ -181,14 +183,15 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
                 f"grad: the function must return one scalar; got {kind(value)}. Return an array of shape ()."
             )
         if value.shape:
-            raise ValueError(
-                f"grad: the function must return a scalar; got shape {value.shape}. Sum it, or use jacobian."
-            )
+            raise ValueError(f"grad: the function must return a scalar; got shape {value.shape}. Sum it, or use vjp.")
         if value.dtype.kind != "f":
-            raise TypeError(f"grad: the function must return a real number; got {value.dtype}. Take xgrad.real or abs.")
+            raise TypeError(
+                f"grad: the function must return a real number; got {value.dtype}. Pass floats, or take xgrad.real."
+            )
         raw = not _any_tensor((args, kwargs))
         parts = tuple(tree_map(lambda g: _as_kind(g, raw), part) for part in pull([None], False))
         value = _as_kind(value, raw)
+        aux = tree_map(lambda v: _as_kind(v, raw), aux)
         return ((value, aux) if has_aux else value), (parts[0] if single else parts)
 
     return gradient_of

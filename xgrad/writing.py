@@ -69,7 +69,10 @@ def write_here(target: Any, value: Any, key: tuple[Any, ...]) -> bool:
         return False
     if getattr(value, "requires_grad", False):
         return False
-    target.value[key] = inner
+    try:
+        target.value[key] = inner
+    except (ValueError, IndexError):
+        return False  # the recorded way says what is wrong
     return True
 
 
@@ -82,14 +85,15 @@ def write(target: Any, new: Any, blocked: int) -> None:
         return
     node = target.node
     target.value = new.value
-    if node is None or new.node is not None or node.level > blocked:  # inside no_grad a tracked name keeps its node
+    unseen = 0 <= getattr(node, "level", -1) <= blocked  # inside no_grad a tracked name keeps its node
+    if new.node is not None or not unseen:
         if node is not None and node.edges == () and node.level >= 0 and not hasattr(target, "leaf"):
             target.leaf = node  # its .grad stays that of the values it was made with
         target.node = new.node
-    _refresh(target)
+    _refresh(target, blocked)
 
 
-def _refresh(base: Any) -> None:
+def _refresh(base: Any, blocked: int) -> None:
     views = getattr(base, "views", ())
     if not views:
         return
@@ -97,6 +101,8 @@ def _refresh(base: Any) -> None:
     for view in living:
         _, op, params = view.link
         fresh = op.call(base, **params)
-        view.value, view.node = fresh.value, fresh.node
-        _refresh(view)
+        view.value = fresh.value
+        if view.node is None or fresh.node is not None or view.node.level > blocked:
+            view.node = fresh.node
+        _refresh(view, blocked)
     base.views = [weakref.ref(v) for v in living]

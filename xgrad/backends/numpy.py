@@ -61,6 +61,12 @@ class NumPy(Generic):
         """``array``, copied when it is read-only, as broadcasting makes it."""
         return array if not isinstance(array, np.ndarray) or array.flags.writeable else array.copy()
 
+    def memory(self, array: Any) -> Any:
+        """The array that owns the memory, by identity."""
+        while isinstance(getattr(array, "base", None), np.ndarray):
+            array = array.base
+        return id(array)
+
     def astype(self, x, /, dtype, *, copy=True, device=None):
         """``x`` with another dtype."""
         return np.asarray(x).astype(dtype, copy=copy)
@@ -91,7 +97,12 @@ class NumPy(Generic):
         if type(lost) not in (int, float) or lost != 0 or np.signbit(lost) or type(kept) is not np.ndarray:
             return np.where(condition, x1, x2)
         bits = _BITS.get(kept.dtype)
-        if bits is None or type(condition) is not np.ndarray or condition.shape != kept.shape or not kept.shape:
+        if (
+            bits is None
+            or getattr(condition, "dtype", None) != np.bool_
+            or condition.shape != kept.shape
+            or not kept.shape
+        ):
             return np.where(condition, x1, x2)
         mask = condition.astype(bits)
         mask = np.subtract(mask, 1, out=mask) if kept is x2 else np.negative(mask, out=mask)

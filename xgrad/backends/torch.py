@@ -70,6 +70,10 @@ class Torch(Generic):
         shared = any(n > 1 and s == 0 for n, s in zip(array.shape, array.stride(), strict=True))
         return array.clone() if shared else array
 
+    def memory(self, array: Any) -> Any:
+        """The address of the storage."""
+        return array.untyped_storage().data_ptr() or id(array)
+
     def copy(self, x, /):
         """``x`` in memory of its own."""
         return x.clone()

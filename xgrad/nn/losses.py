@@ -37,8 +37,8 @@ def cross_entropy(logits: Any, targets: Any, /, reduction: str = "mean") -> xg.T
 
     Notes
     -----
-    The range is checked only for targets on the CPU (NumPy data, lists, or a Tensor whose device is ``"cpu"``): on any
-    other device the check would make the host wait for the device in every step.  There, what a target out of range
+    The range is checked only for targets on the CPU (NumPy data, lists, or a Tensor on ``"cpu"`` or ``"torch:cpu"``): on
+    any other device the check would make the host wait for the device in every step.  There, what a target out of range
     does is up to the device's library, so check such data once, before training.
 
     Examples
@@ -65,7 +65,7 @@ def cross_entropy(logits: Any, targets: Any, /, reduction: str = "mean") -> xg.T
             f"cross_entropy: targets must have the shape of logits without the classes, {scores.shape[:-1]}; "
             f"got {known.shape}. The classes are the last axis of logits."
         )
-    if str(known.device) == "cpu":
+    if str(known.device).endswith("cpu"):
         _check_range(known, classes)
     elif isinstance(targets, np.ndarray | list | tuple):  # host data on its way to another default device
         _check_range(xg.asarray(targets, device="cpu"), classes)

@@ -135,7 +135,7 @@ def sqrt(x, /):
 @sqrt.vjp
 def sqrt_vjp(xp, out, x):
     def pullback(ct):
-        nothing = ct == 0  # norms at 0 ask for 0 times infinity
+        nothing = (ct == 0) & ((out == 0) | (out != out))  # norms at 0 ask for 0 times infinity
         return 0.5 * ct / xp.where(nothing, xp.ones_like(out), out)
 
     return pullback

@@ -50,7 +50,8 @@ def setitem_vjp(xp, out, x, value, *, key):
             part = xp.where(stayed, part, 0.0)
         return xp.reshape(part, (1,) * (axes - len(part.shape)) + tuple(part.shape))  # a value may have more axes
 
-    return lambda ct: xp.setitem(ct, 0, key=key), written
+    cut = xp.isdtype(out.dtype, "integral") and hasattr(value, "dtype") and not xp.isdtype(value.dtype, "integral")
+    return lambda ct: xp.setitem(ct, 0, key=key), None if cut else written
 
 
 @primitive(selects=True, promote=())

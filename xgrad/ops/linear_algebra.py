@@ -20,7 +20,7 @@ def matmul_vjp(xp, out, x1, x2):
             def weight(ct):
                 return xp.matmul(xp.matrix_transpose(xp.reshape(x1, (-1, n))), xp.reshape(ct, (-1, m)))
 
-            if 0 not in rows:
+            if 0 not in rows and m:
                 return lambda ct: xp.matmul(ct, xp.matrix_transpose(x2)), weight
         return lambda ct: xp.matmul(ct, xp.matrix_transpose(x2)), lambda ct: xp.matmul(xp.matrix_transpose(x1), ct)
     if x1.ndim == 1 and x2.ndim == 1:

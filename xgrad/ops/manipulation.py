@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..axes import broadcast_shapes as common_shape
 from ..axes import inverse_permutation, moved, normalise_axes, normalise_axis
 from ..core import composite, primitive
@@ -101,7 +103,7 @@ def concat_vjp(xp, out, *arrays, axis=0):
     place = 0 if axis is None else axis % len(out.shape)
     pullbacks, start = [], 0
     for shape in shapes:
-        size = _product(shape) if axis is None else shape[place]
+        size = math.prod(shape) if axis is None else shape[place]
         pullbacks.append(_part(xp, (slice(None),) * place + (slice(start, start + size), ...), shape))
         start += size
     return tuple(pullbacks)
@@ -109,13 +111,6 @@ def concat_vjp(xp, out, *arrays, axis=0):
 
 def _part(xp, key, shape):
     return lambda ct: xp.reshape(xp.getitem(ct, key=key), shape)
-
-
-def _product(shape):
-    size = 1
-    for n in shape:
-        size *= n
-    return size
 
 
 @composite
@@ -172,7 +167,13 @@ def repeat(xp, x, repeats, /, *, axis=None):
         x, axis = xp.reshape(x, (-1,)), 0
     axis = normalise_axis(axis, x.ndim, "repeat")
     n = x.shape[axis]
-    if not hasattr(repeats, "shape") or repeats.ndim == 0:
+    if isinstance(repeats, list | tuple):
+        repeats = xp.asarray(repeats, device=x.device)
+    shape = tuple(getattr(repeats, "shape", ()))
+    if shape not in ((), (1,), (n,)):
+        raise ValueError(f"repeat: repeats must be an int or one per element; got shape {shape} for {n} elements.")
+    if shape != (n,) or n == 1:
+        repeats = repeats[0] if shape else repeats
         split = xp.reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
         grown = xp.broadcast_to(split, (*x.shape[: axis + 1], int(repeats), *x.shape[axis + 1 :]))
         return xp.reshape(grown, (*x.shape[:axis], n * int(repeats), *x.shape[axis + 1 :]))

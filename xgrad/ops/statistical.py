@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..axes import keepdims_shape, normalise_axes, normalise_axis
+from ..axes import inverse_permutation, keepdims_shape, normalise_axes, normalise_axis
 from ..core import primitive
 
 
@@ -38,6 +38,12 @@ def _count(shape, axis):
     return math.prod(shape[a] for a in normalise_axes(axis, len(shape)))
 
 
+def _deviation(xp, x, axis):
+    """The distance from the mean, conjugated: the derivative of half its squared size."""
+    distance = x - xp.mean(x, axis=axis, keepdims=True)
+    return xp.conj(distance) if xp.isdtype(x.dtype, "complex floating") else distance
+
+
 @primitive(floating=True)
 def var(x, /, *, axis=None, correction=0.0, keepdims=False):
     """Mean squared distance from the mean over ``axis``, divided by the count less ``correction``."""
@@ -47,7 +53,8 @@ def var(x, /, *, axis=None, correction=0.0, keepdims=False):
 def var_vjp(xp, out, x, *, axis=None, correction=0.0, keepdims=False):
     kept = keepdims_shape(x.shape, axis)
     count = _count(x.shape, axis) - correction
-    return lambda ct: xp.reshape(ct, kept) * (2 / count) * (x - xp.mean(x, axis=axis, keepdims=True))
+    scale = 2 / count if count > 0 else math.nan
+    return lambda ct: xp.reshape(ct, kept) * scale * _deviation(xp, x, axis)
 
 
 @primitive(floating=True)
@@ -61,8 +68,8 @@ def std_vjp(xp, out, x, *, axis=None, correction=0.0, keepdims=False):
     count = _count(x.shape, axis) - correction
 
     def pullback(ct):
-        scale = ct / (count * xp.where(out == 0, xp.ones_like(out), out))
-        return xp.reshape(scale, kept) * (x - xp.mean(x, axis=axis, keepdims=True))
+        scale = ct / (count if count > 0 else math.nan) / xp.where(out == 0, xp.ones_like(out), out)
+        return xp.reshape(scale, kept) * _deviation(xp, x, axis)
 
     return pullback
 
@@ -72,8 +79,8 @@ def _extremum_vjp(xp, out, x, *, axis=None, keepdims=False):
 
     def pullback(ct):
         hit = (x == xp.reshape(out, kept)) | (x != x)  # a NaN wins, and takes the gradient
-        share = xp.astype(hit, ct.dtype)
-        return share * xp.reshape(ct, kept) / xp.sum(share, axis=axis, keepdims=True)
+        count = xp.sum(xp.astype(hit, ct.dtype), axis=axis, keepdims=True)
+        return xp.where(hit, xp.reshape(ct, kept) / count, 0.0)
 
     return pullback
 
@@ -158,7 +165,7 @@ def prod_vjp(xp, out, x, *, axis=None, dtype=None, keepdims=False):
     shape, kept = x.shape, keepdims_shape(x.shape, axis)
     over = normalise_axes(axis, len(shape))
     order = (*(a for a in range(len(shape)) if a not in over), *over)
-    back = tuple(order.index(a) for a in range(len(shape)))
+    back = inverse_permutation(order)
     moved_shape = tuple(shape[a] for a in order)
     rows = moved_shape[: len(shape) - len(over)]
 
