@@ -37,9 +37,9 @@ def cross_entropy(logits: Any, targets: Any, /, reduction: str = "mean") -> xg.T
 
     Notes
     -----
-    The range is checked only for targets on the CPU (NumPy data, lists, or a Tensor on ``"cpu"`` or ``"torch:cpu"``): on
-    any other device the check would make the host wait for the device in every step.  There, what a target out of range
-    does is up to the device's library, so check such data once, before training.
+    The range is checked only for targets in the host's memory: NumPy data, lists, a Tensor on ``"cpu"`` or
+    ``"torch:cpu"``.  On any other device the check would make the host wait in every step.  There, what a target out of
+    range does is up to the device's library, so check such data once, before training.
 
     Examples
     --------
