@@ -165,3 +165,8 @@ def test_gradcheck_with_nothing_to_check():
         gradcheck(lambda x: x * 2, 3)
     with pytest.raises(GradcheckError):
         gradcheck(lambda x: xg.floor(x) + x.detach(), 0.5)
+
+
+def test_an_argument_given_twice():
+    with pytest.raises(TypeError, match=r"sum: axis is given by place and by name"):
+        xg.sum(xg.asarray([[1.0]]), 0, axis=1)

@@ -220,6 +220,9 @@ def _nary(op: Primitive):
                     raise TypeError(f"{op.name}: missing argument {names[len(args)]}.")
                 arrays += tuple(params.pop(name, None) for name in names[len(args) : count])
         if rest:
+            twice = params.keys() & set(metadata[: len(rest)])
+            if twice:
+                raise TypeError(f"{op.name}: {', '.join(twice)} is given by place and by name; got both. Give one.")
             params.update(zip(metadata, rest, strict=False))
         if params or rest:
             if len(rest) > len(metadata) or not known.issuperset(params):
