@@ -159,21 +159,19 @@ def _binary(op: Primitive):
     short = op.short
 
     def call(x1, x2, /):
-        n1 = n2 = None
+        entry = n1 = n2 = None
         v1, v2 = x1, x2
         if type(x1) is Tensor:
             v1, n1 = x1.value, x1.node
-        elif type(x1) not in SCALARS:
-            return apply(op, (x1, x2), {})
-        if type(x2) is Tensor:
+            if type(x2) is Tensor:
+                v2, n2 = x2.value, x2.node
+                if type(v1) is type(v2):
+                    entry = short.get(type(v1))
+            elif type(x2) in SCALARS:
+                entry = short.get(type(v1))
+        elif type(x1) in SCALARS and type(x2) is Tensor:
             v2, n2 = x2.value, x2.node
-            if type(v1) is not type(v2) and type(v1) not in SCALARS:
-                return apply(op, (x1, x2), {})
             entry = short.get(type(v2))
-        elif type(x2) in SCALARS:
-            entry = short.get(type(v1))
-        else:
-            return apply(op, (x1, x2), {})
         l1 = -2 if n1 is None else n1.level
         l2 = -2 if n2 is None else n2.level
         if entry is None or (l1 != l2 and l1 >= 0 and l2 >= 0):
@@ -183,7 +181,7 @@ def _binary(op: Primitive):
             out = function(v1, v2)
         except (ValueError, TypeError) as error:
             raise unfit(op.name, error, (v1, v2), {}) from None
-        if type(out) is not xp.array_type:
+        if type(out) is not type(v2) and type(out) is not type(v1):
             out = xp.as_array(out)
         level = l1 if l1 > l2 else l2
         if level <= state.blocked or op.zero:
