@@ -170,3 +170,18 @@ def test_gradcheck_with_nothing_to_check():
 def test_an_argument_given_twice():
     with pytest.raises(TypeError, match=r"sum: axis is given by place and by name"):
         xg.sum(xg.asarray([[1.0]]), 0, axis=1)
+
+
+def test_a_write_through_thousands_of_nested_views():
+    x = xg.Tensor(np.zeros(3)) * 1
+    y = x
+    for _ in range(3000):
+        y = y[:]
+    y += 1
+    np.testing.assert_array_equal(x.detach().numpy(), np.ones(3))
+
+
+def test_searching_with_a_sorter(device):
+    values, order = xg.asarray([3.0, 1.0, 2.0], device=device), xg.asarray([1, 2, 0], device=device)
+    found = xg.searchsorted(values, xg.asarray([1.5, 2.5], device=device), sorter=order)
+    assert found.tolist() == [1, 2]

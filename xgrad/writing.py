@@ -78,11 +78,9 @@ def write_here(target: Any, value: Any, key: tuple[Any, ...]) -> bool:
 
 def write(target: Any, new: Any, blocked: int) -> None:
     """Give ``target`` the value and node of ``new``, reaching its base and every living view of it."""
-    made_by = getattr(target, "link", None)
-    if made_by is not None:
-        base, op, params = made_by
-        write(base, op.put_back(functions, base, new, **params), blocked)
-        return
+    while getattr(target, "link", None) is not None:
+        base, op, params = target.link
+        new, target = op.put_back(functions, base, new, **params), base
     node = target.node
     target.value = new.value
     unseen = 0 <= getattr(node, "level", -1) <= blocked  # inside no_grad a tracked name keeps its node
@@ -94,15 +92,17 @@ def write(target: Any, new: Any, blocked: int) -> None:
 
 
 def _refresh(base: Any, blocked: int) -> None:
-    views = getattr(base, "views", ())
-    if not views:
-        return
-    living = [v for v in (ref() for ref in views) if v is not None]
-    for view in living:
-        _, op, params = view.link
-        fresh = op.call(base, **params)
-        view.value = fresh.value
-        if view.node is None or fresh.node is not None or view.node.level > blocked:
-            view.node = fresh.node
-        _refresh(view, blocked)
-    base.views = [weakref.ref(v) for v in living]
+    """Recompute every living view of ``base``, and the views of those."""
+    stale = [base]
+    while stale:
+        base = stale.pop()
+        living = [v for v in (ref() for ref in getattr(base, "views", ())) if v is not None]
+        for view in living:
+            _, op, params = view.link
+            fresh = op.call(base, **params)
+            view.value = fresh.value
+            if view.node is None or fresh.node is not None or view.node.level > blocked:
+                view.node = fresh.node
+        if living:
+            base.views = [weakref.ref(v) for v in living]
+        stale += living
