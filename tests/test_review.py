@@ -185,3 +185,9 @@ def test_searching_with_a_sorter(device):
     values, order = xg.asarray([3.0, 1.0, 2.0], device=device), xg.asarray([1, 2, 0], device=device)
     found = xg.searchsorted(values, xg.asarray([1.5, 2.5], device=device), sorter=order)
     assert found.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_angle_of_any_scale(scale):
+    dy, dx = xg.grad(xg.atan2, (0, 1))(np.array(scale), np.array(scale))
+    assert float(dy) == pytest.approx(0.5 / scale) and float(dx) == pytest.approx(-0.5 / scale)

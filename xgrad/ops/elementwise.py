@@ -237,11 +237,12 @@ def atan2(x1, x2, /):
 
 @atan2.vjp
 def atan2_vjp(xp, out, x1, x2):
-    def square_radius():
-        squared = x1 * x1 + x2 * x2
-        return xp.where(squared == 0, xp.ones_like(squared), squared)
+    def over_square_radius(x):
+        r = xp.hypot(x1, x2)  # divided by twice: its square may overflow
+        r = xp.where(r == 0, xp.ones_like(r), r)
+        return x / r / r
 
-    return lambda ct: ct * x2 / square_radius(), lambda ct: -ct * x1 / square_radius()
+    return lambda ct: ct * over_square_radius(x2), lambda ct: -ct * over_square_radius(x1)
 
 
 @primitive(singular=True, floating=True)
