@@ -8,6 +8,7 @@ _threads = os.environ.setdefault("OMP_NUM_THREADS", "2")  # for everyone; read w
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, _threads)
 
+# E402: the imports come after the threads are set, or they would be read too late.
 import argparse  # noqa: E402
 import json  # noqa: E402
 import sys  # noqa: E402

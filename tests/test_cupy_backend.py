@@ -43,7 +43,7 @@ class Host:
     may_wait = False
     device = 0
     count = 1
-    calls: list = []  # noqa: RUF012
+    calls: list = []  # noqa: RUF012 (one list for the whole stand-in is meant)
 
     @classmethod
     @contextlib.contextmanager
@@ -716,7 +716,7 @@ def _raise(error):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda m: m.__setitem__("cupy", None), "CuPy is not installed. Run: pip install 'xgrad[cuda13]'"),
+        (lambda m: m.__setitem__("cupy", None), "CuPy is not installed. Run: pip install 'cupy-cuda13x[ctk]'"),
         (lambda m: setattr(m["cupy"], "__version__", "13.6.0"), "CuPy 14 or newer is needed"),
         (
             lambda m: setattr(m["cupy.cuda"].runtime, "getDeviceCount", _raise(RuntimeError("cudaErrorNoDevice: no"))),

@@ -179,7 +179,7 @@ def seed(tensor: Tensor, ct: Any, function: str) -> Any:
 
 
 def gradient(ct: Any) -> Tensor:
-    """A cotangent at the public border: conjugated when complex, in memory of its own, as a Tensor."""
+    """A cotangent at the public border: conjugated when complex, as a Tensor; see ``owned`` for its memory."""
     tensor = ct if type(ct) is Tensor else constant(namespace_of(ct).as_array(ct))
     return functions.conj(tensor) if tensor.dtype.kind == "c" else tensor
 

@@ -27,7 +27,7 @@ from .generic import Generic
 
 PACKAGES = ("cupy-cuda13x", "cupy-cuda12x", "cupy")  # the names under which CuPy is installed
 _NUMBERS = frozenset((int, float, complex, bool))
-_INSTALL = "Run: pip install 'xgrad[cuda13]' (or 'xgrad[cuda12]' for CUDA 12)."
+_INSTALL = "Run: pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]' for CUDA 12)."
 
 # Functions of two arrays of one dtype, either of which may be a Python number.
 _BINARY = frozenset(
