@@ -1,5 +1,7 @@
 """xgrad: gradients for array code, on whatever array library holds the array."""
 
+from . import fft as fft
+from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import special as special

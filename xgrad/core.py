@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ import numpy as np
 from .arguments import SCALARS, canonical, localise, settle, smooth, strip
 from .backends import namespace_of
 from .errors import DeviceError, unfit
-from .registry import composites, functions, register
+from .registry import composites, full_name, functions, register
 from .reverse import UNCOMMITTED, Node, Results, next_serial, state
 from .tensor import Tensor, constant
 from .writing import is_view, link
@@ -40,8 +40,8 @@ class Primitive:
     ``arrays`` counts the leading arguments that are arrays (None for one sequence of them), ``rule`` is the vjp rule.
     ``zero`` says that the derivative vanishes wherever it exists.  ``selects`` marks functions whose pullbacks make
     exact zeros, ``singular`` elementwise ones whose pullbacks may meet an infinity or NaN.  ``floating`` ones compute
-    integers in float64, ``promote`` lists the arrays that share a result dtype, ``results`` says that there are several
-    results, and ``put_back`` (see ``writing``) marks functions whose result is a view.
+    integers in float64, ``promote`` lists the arrays that share a result dtype, ``results`` is the tuple or named-tuple
+    type of several results, and ``put_back`` (see ``writing``) marks functions whose result is a view.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class Primitive:
         floating=False,
         promote=None,
         arrays=None,
-        results=False,
+        results=None,
     ):
-        self.name = function.__name__
+        self.name = full_name(function)
         signature = inspect.signature(function)
         kinds = [(p.name, p.kind) for p in signature.parameters.values()]
         positional = [name for name, k in kinds if k is inspect.Parameter.POSITIONAL_ONLY]
@@ -73,6 +73,7 @@ class Primitive:
         self.floating = floating
         self.promote = tuple(range(len(positional))) if promote is None else promote
         self.results = results
+        self.bundle = getattr(results, "_make", results)  # makes the result of several arrays
         self.put_back: Callable[..., Any] | None = None
         self.call: Callable[..., Any]
         self.short: dict[type, Any] = {}  # array type -> (implementation, backend), where the short path may be taken
@@ -80,7 +81,7 @@ class Primitive:
     def implementation(self, xp: Any) -> Callable[..., Any]:
         """The backend's function of this name."""
         try:
-            return getattr(xp, self.name)
+            return attrgetter(self.name)(xp)
         except AttributeError:
             raise NotImplementedError(f"{self.name}: the array library {xp.name} has no such function.") from None
 
@@ -125,7 +126,7 @@ def composite(formula):
     del public.__wrapped__
     public.__signature__ = signature.replace(parameters=parameters)
     register(public)
-    composites[formula.__name__] = formula
+    composites[full_name(formula)] = formula
     return public
 
 
@@ -316,14 +317,14 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
             if library_failed or isinstance(error, DeviceError):
                 raise
             raise unfit(op.name, error, inner, local) from None
-        out = tuple(map(xp.as_array, out)) if op.results else xp.as_array(out)
+        out = op.bundle(map(xp.as_array, out)) if op.results else xp.as_array(out)
         if xp.promotes and xp.single and not op.results:
             op.short[xp.array_type] = (function, xp)
     watched = [i for i, a in enumerate(arrays) if type(a) is Tensor and a.node is not None and a.node.level == level]
     if level < 0 or not watched or op.zero:
         free = not lifted and all(_loose(a) or type(a) in SCALARS or a is None for a in arrays)
         mark = UNCOMMITTED if free else None
-        result: Any = tuple(_wrapped(v, mark) for v in out) if op.results else _wrapped(out, mark)
+        result: Any = op.bundle(_wrapped(v, mark) for v in out) if op.results else _wrapped(out, mark)
     else:
         if op.rule is None:
             raise NotImplementedError(
@@ -332,7 +333,7 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
         primals = inner if lifted or xp.promotes else smooth(xp, inner, op.promote)
         edges = _edges(op, op.rule(xp, out, *primals, **local), arrays, watched, level)
         if not edges:
-            return _wrapped(out, None)
+            return op.bundle(_wrapped(v, None) for v in out) if op.results else _wrapped(out, None)
         result = _split(op, level, edges, out) if op.results else _record(op, level, edges, out)
     if op.put_back is not None and type(arrays[0]) is Tensor:
         whole = strip(arrays[0])
@@ -377,4 +378,4 @@ def _split(op: Primitive, level: int, edges: tuple, out: tuple) -> tuple:
     def placed(i):
         return lambda ct: Results(ct if j == i else None for j in range(len(out)))
 
-    return tuple(_record(op, level, ((node, placed(i), -1),), v) for i, v in enumerate(out))
+    return op.bundle(_record(op, level, ((node, placed(i), -1),), v) for i, v in enumerate(out))

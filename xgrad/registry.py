@@ -12,24 +12,54 @@ from typing import Any
 
 from .errors import NotAnArrayError
 
+SPACES = ("linalg", "fft", "special")  # sub-namespaces: the page ``xgrad.linalg`` defines the functions of the first
+
 
 class Functions:
-    """Every registered function as an attribute: the array namespace of Tensors."""
+    """Every registered function as an attribute: the array namespace of Tensors, or a sub-namespace of it."""
 
-    __name__ = "xgrad"
+    def __init__(self, name: str):
+        self.__name__ = name
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"xgrad has no function {name!r}.")
+        raise AttributeError(f"{self.__dict__.get('__name__')} has no function {name!r}.")
 
 
-functions = Functions()
+functions = Functions("xgrad")
+for _space in SPACES:
+    setattr(functions, _space, Functions(f"xgrad.{_space}"))
 table = vars(functions)  # the same, for the operators: a look-up in a dict is the fastest
 composites: dict[str, Callable[..., Any]] = {}  # name -> formula(xp, ...), for array libraries that lack the function
 
 
+def full_name(function: Callable[..., Any]) -> str:
+    """The name of a function within xgrad, by the page that defines it: ``sum``, ``linalg.inv``."""
+    space = [part for part in function.__module__.split(".")[1:2] if part in SPACES]
+    return ".".join([*space, function.__name__])
+
+
 def register(function: Callable[..., Any]) -> None:
-    """Enter a public function under its own name."""
-    setattr(functions, function.__name__, function)
+    """Enter a public function under its own name, in the namespace of its page."""
+    space, _, name = full_name(function).rpartition(".")
+    setattr(getattr(functions, space) if space else functions, name, function)
+
+
+def formula(name: str) -> Callable[..., Any]:
+    """Decorator: ``f(xp, ...)`` computes the function of this full name on libraries that lack it."""
+
+    def enter(function):
+        composites[name] = function
+        return function
+
+    return enter
+
+
+def every_function() -> dict[str, Callable[..., Any]]:
+    """All registered functions by full name, the sub-namespaces included."""
+    found = {n: f for n, f in vars(functions).items() if callable(f)}
+    for space in SPACES:
+        found |= {f"{space}.{n}": f for n, f in vars(getattr(functions, space)).items() if callable(f)}
+    return found
 
 
 def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:

@@ -26,7 +26,7 @@ import numpy as np
 from .arguments import as_dtype, strip
 from .axes import summed_axes
 from .backends import namespace_of
-from .backends.generic import Generic
+from .backends.generic import Extension, Generic
 from .errors import GraphError
 from .face import Face
 from .registry import functions
@@ -215,6 +215,8 @@ def lift(pullback: Any) -> Any:
 def _lifted(content: Any) -> Any:
     if isinstance(content, Generic):
         return functions
+    if isinstance(content, Extension):
+        return getattr(functions, content.space)
     if type(content) in (tuple, list):
         return type(content)(map(_lifted, content))
     if isinstance(content, types.FunctionType):

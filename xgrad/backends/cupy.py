@@ -17,12 +17,13 @@ import contextlib
 import importlib
 import math
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..axes import is_basic
 from ..errors import DeviceError
+from .extension import Extension
 from .generic import Generic
 
 PACKAGES = ("cupy-cuda13x", "cupy-cuda12x", "cupy")  # the names under which CuPy is installed
@@ -170,6 +171,25 @@ class Namespace:
         return x1 @ x2
 
 
+class Special(Extension):
+    """``cupyx.scipy.special``, in the dtype of its argument: alone it would answer a 16-bit float in float64."""
+
+    def module(self) -> Any:
+        """Imported at the first use."""
+        return importlib.import_module("cupyx.scipy.special")
+
+    def __getattr__(self, name: str) -> Any:
+        function = super().__getattr__(name)
+
+        def call(x, /, *rest):
+            if _is_half(x.dtype):
+                return function(x.astype(np.float32), *rest).astype(x.dtype)
+            return function(x, *rest)
+
+        setattr(self, name, call)
+        return call
+
+
 class CuPy(Generic):
     """CuPy, its devices by number.
 
@@ -180,6 +200,7 @@ class CuPy(Generic):
     """
 
     promotes = True
+    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"special": Special}
 
     def __init__(self, cupy: Any, cupyx: Any):
         super().__init__("cupy", Namespace(cupy))
@@ -323,16 +344,6 @@ class CuPy(Generic):
         value = value.reshape(value.shape[max(0, value.ndim - selected.ndim) :])
         values = cupy.broadcast_to(value, selected.shape).astype(x.dtype).reshape((-1,))
         return cupy.where(last > 0, cupy.take(values, last - 1), x)
-
-    # Functions of cupyx ---------------------------------------------------------------------------------------------
-
-    def erf(self, x, /):
-        """Error function."""
-        from cupyx.scipy import special
-
-        if _is_half(x.dtype):  # CuPy would answer in float64
-            return special.erf(x.astype(np.float32)).astype(x.dtype)
-        return special.erf(x)
 
 
 def _matched(x1: Any, x2: Any) -> tuple[Any, Any]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import math
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..axes import clipped_key, is_basic
 from ..errors import DeviceError
-from ..registry import composites
+from ..registry import SPACES, composites
+from . import formulas as formulas  # entered among the composites
+from .extension import Extension
 
 
 class Generic:
@@ -31,6 +33,7 @@ class Generic:
 
     promotes = False  # whether the library itself combines dtypes as the standard and NumPy do
     single = False  # whether it has one device only
+    extensions: ClassVar[dict[str, type[Extension]]] = dict.fromkeys(SPACES, Extension)
 
     def __init__(self, name: str, library: Any):
         self.name = self.__name__ = name
@@ -39,7 +42,7 @@ class Generic:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "library" not in self.__dict__:
             raise AttributeError(name)
-        function = getattr(self.library, name, None)
+        function: Any = self.extensions[name](self, name) if name in SPACES else getattr(self.library, name, None)
         if function is None:
             if name not in composites:
                 raise AttributeError(f"{name}: the array library {self.name} has no such function.")
@@ -227,33 +230,6 @@ class Generic:
     def _index(self, positions: np.ndarray, like: Any) -> Any:
         return self.from_numpy(np.ascontiguousarray(positions, dtype=np.int64), self.device_of(like))
 
-    def erf(self, x, /):
-        """Error function, to full double precision.
-
-        W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969), 631-637.
-        """
-        y = self.abs(x)
-        small, middle = self.clip(y, 0.0, 0.46875), self.clip(y, 0.46875, 4.0)
-        z = small * small
-        near = small * _ratio(z, _ERF_A, _ERF_B)
-        mid = 1.0 - self.exp(-middle * middle) * _ratio(middle, _ERF_C, _ERF_D)
-        far = self.clip(y, 4.0, 10.0)
-        w = 1.0 / (far * far)
-        tail = (1.0 / math.sqrt(math.pi) - w * _ratio(w, _ERF_P, _ERF_Q)) / far
-        out = self.where(y <= 0.46875, near, self.where(y <= 4.0, mid, 1.0 - self.exp(-far * far) * tail))
-        out = self.where(x != x, x, out)
-        return self.where(x < 0, -out, out)
-
-
-def _ratio(z: Any, numerator: tuple[float, ...], denominator: tuple[float, ...]) -> Any:
-    """A ratio of two polynomials by Horner's scheme, highest power first."""
-    top, bottom = z * 0.0 + numerator[0], z * 0.0 + denominator[0]
-    for a in numerator[1:]:
-        top = top * z + a
-    for b in denominator[1:]:
-        bottom = bottom * z + b
-    return top / bottom
-
 
 _DTYPE_NAMES = [
     "float64",
@@ -271,50 +247,3 @@ _DTYPE_NAMES = [
     "uint8",
     "float16",
 ]
-
-_ERF_A = (
-    1.85777706184603153e-1,
-    3.16112374387056560,
-    1.13864154151050156e2,
-    3.77485237685302021e2,
-    3.20937758913846947e3,
-)
-_ERF_B = (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3)
-_ERF_C = (
-    2.15311535474403846e-8,
-    5.64188496988670089e-1,
-    8.88314979438837594,
-    6.61191906371416295e1,
-    2.98635138197400131e2,
-    8.81952221241769090e2,
-    1.71204761263407058e3,
-    2.05107837782607147e3,
-    1.23033935479799725e3,
-)
-_ERF_D = (
-    1.0,
-    1.57449261107098347e1,
-    1.17693950891312499e2,
-    5.37181101862009858e2,
-    1.62138957456669019e3,
-    3.29079923573345963e3,
-    4.36261909014324716e3,
-    3.43936767414372164e3,
-    1.23033935480374942e3,
-)
-_ERF_P = (
-    1.63153871373020978e-2,
-    3.05326634961232344e-1,
-    3.60344899949804439e-1,
-    1.25781726111229246e-1,
-    1.60837851487422766e-2,
-    6.58749161529837803e-4,
-)
-_ERF_Q = (
-    1.0,
-    2.56852019228982242,
-    1.87295284992346725,
-    5.27905102951428412e-1,
-    6.05183413124413191e-2,
-    2.33520497626869185e-3,
-)

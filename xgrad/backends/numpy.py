@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..axes import is_basic
+from .extension import Extension
 from .generic import Generic
 
 _BITS: dict[Any, Any] = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
 
 
+class Special(Extension):
+    """``scipy.special`` where SciPy is installed."""
+
+    def module(self) -> Any:
+        """Imported at the first use."""
+        try:
+            return importlib.import_module("scipy.special")
+        except ImportError:
+            return None
+
+
 class NumPy(Generic):
     """NumPy, with the differences that xgrad's rules and the standard ask for."""
+
+    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"special": Special}
 
     promotes = True
     single = True

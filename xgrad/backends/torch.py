@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..axes import is_basic, normalise_axes
 from ..errors import DeviceError
+from .extension import Extension
 from .generic import Generic
+
+
+class Special(Extension):
+    """``torch.special``, where it has the function."""
+
+    def module(self) -> Any:
+        """PyTorch's own module."""
+        return self.xp.torch.special
 
 
 class Torch(Generic):
     """PyTorch through array_api_compat, with gradients of its own switched off by detaching what comes in."""
+
+    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"special": Special}
 
     def __init__(self, name: str, library: Any, torch: Any):
         super().__init__(name, library)
@@ -173,10 +184,6 @@ class Torch(Generic):
     def std(self, x, /, *, axis=None, correction=0.0, keepdims=False):
         """Square root of the variance."""
         return self._correction("std", x, axis, correction, keepdims)
-
-    def erf(self, x, /):
-        """Error function."""
-        return self.torch.erf(x)
 
 
 def load() -> Torch:

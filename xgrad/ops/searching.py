@@ -29,7 +29,7 @@ def argmin(x, /, *, axis=None, keepdims=False):
     """Position of the first minimum along ``axis``, or in the flattened array."""
 
 
-@primitive(zero=True, results=True)
+@primitive(zero=True, results=tuple)
 def nonzero(x, /):
     """Positions of the elements that are not zero, one array per axis."""
 

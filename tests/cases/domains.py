@@ -1,0 +1,49 @@
+"""How a case is written: an array as ``"R 3 4"``, a domain and extents; a case as its arrays and its metadata.
+
+Domains: R any sign, off zero; P positive; U inside (-0.9, 0.9); G greater than one; C complex; N integers (held fixed);
+B booleans (held fixed).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+DOMAINS = {
+    "R": lambda r, s: r.uniform(0.3, 1.6, s) * r.choice([-1.0, 1.0], s),
+    "P": lambda r, s: r.uniform(0.4, 1.7, s),
+    "U": lambda r, s: r.uniform(0.1, 0.9, s) * r.choice([-1.0, 1.0], s),
+    "G": lambda r, s: r.uniform(1.2, 2.5, s),
+    "C": lambda r, s: r.uniform(0.4, 1.5, s) * np.exp(1j * r.uniform(-2.8, 2.8, s)),
+    "N": lambda r, s: r.integers(0, 3, s),
+    "B": lambda r, s: r.random(s) < 0.5,
+}
+
+
+def array(spec, rng):
+    domain, *extents = spec.split()
+    return np.asarray(DOMAINS[domain](rng, tuple(map(int, extents))))
+
+
+BROADCASTS = [
+    ("{0} 3 4", "{1} 3 4"),
+    ("{0} 2 1 4", "{1} 3 1"),
+    ("{0}", "{1} 2 3"),
+    ("{0} 4", "{1} 0 1"),
+    ("{0} 3 3", "{1} 3"),
+]
+
+
+def pairs(a="R", b="R"):
+    return [(tuple(s.format(a, b) for s in shapes), {}) for shapes in BROADCASTS]
+
+
+def one(*domains, shapes=("3 4", "", "0 2")):
+    return [((f"{d} {s}",), {}) for d in domains for s in shapes]
+
+
+def over(*metadata, domain="R", shapes=("2 3 4", "3 3 3")):
+    return [((f"{domain} {s}",), m) for s in shapes for m in metadata]
+
+
+AXES = ({}, {"axis": 1}, {"axis": -1, "keepdims": True}, {"axis": (0, -1)}, {"axis": ()})
+ONE_AXIS = ({"axis": 0}, {"axis": 1}, {"axis": -1})

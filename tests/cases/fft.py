@@ -1,0 +1,3 @@
+"""Cases of ``xgrad.fft``."""
+
+CASES: dict[str, list[tuple[tuple, dict]]] = {}

@@ -1,0 +1,3 @@
+"""Cases of ``xgrad.linalg``."""
+
+CASES: dict[str, list[tuple[tuple, dict]]] = {}

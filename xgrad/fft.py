@@ -1,0 +1,1 @@
+"""Discrete Fourier transforms: the ``fft`` extension of the array API standard."""

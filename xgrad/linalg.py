@@ -1,0 +1,1 @@
+"""Linear algebra: the ``linalg`` extension of the array API standard."""
