@@ -31,6 +31,7 @@ from .ops.creation import asarray as asarray
 from .ops.creation import empty as empty
 from .ops.creation import empty_like as empty_like
 from .ops.creation import eye as eye
+from .ops.creation import from_dlpack as from_dlpack
 from .ops.creation import full as full
 from .ops.creation import full_like as full_like
 from .ops.creation import linspace as linspace
@@ -45,6 +46,8 @@ from .ops.creation import zeros_like as zeros_like
 from .ops.data_types import astype as astype
 from .ops.data_types import can_cast as can_cast
 from .ops.data_types import copy as copy
+from .ops.data_types import finfo as finfo
+from .ops.data_types import iinfo as iinfo
 from .ops.data_types import isdtype as isdtype
 from .ops.data_types import result_type as result_type
 from .ops.elementwise import abs as abs
@@ -116,6 +119,7 @@ from .ops.elementwise import tanh as tanh
 from .ops.elementwise import trunc as trunc
 from .ops.indexing import take as take
 from .ops.indexing import take_along_axis as take_along_axis
+from .ops.inspection import __array_namespace_info__ as __array_namespace_info__
 from .ops.linear_algebra import dot as dot
 from .ops.linear_algebra import matmul as matmul
 from .ops.linear_algebra import matrix_transpose as matrix_transpose
@@ -142,6 +146,11 @@ from .ops.searching import count_nonzero as count_nonzero
 from .ops.searching import nonzero as nonzero
 from .ops.searching import searchsorted as searchsorted
 from .ops.searching import where as where
+from .ops.sets import isin as isin
+from .ops.sets import unique_all as unique_all
+from .ops.sets import unique_counts as unique_counts
+from .ops.sets import unique_inverse as unique_inverse
+from .ops.sets import unique_values as unique_values
 from .ops.sorting import argsort as argsort
 from .ops.sorting import sort as sort
 from .ops.statistical import cumulative_prod as cumulative_prod

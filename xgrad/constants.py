@@ -1,8 +1,25 @@
-"""Constants and data types: NumPy's dtype objects, the same on every backend."""
+"""Constants and data types.
+
+The data types are NumPy's on every backend, and under NumPy's names for them: ``xgrad.float32`` *is* ``numpy.float32``,
+equal to the ``numpy.dtype`` objects that arrays carry.
+"""
 
 import math
 
 import numpy as np
+from numpy import bool as bool
+from numpy import complex64 as complex64
+from numpy import complex128 as complex128
+from numpy import float32 as float32
+from numpy import float64 as float64
+from numpy import int8 as int8
+from numpy import int16 as int16
+from numpy import int32 as int32
+from numpy import int64 as int64
+from numpy import uint8 as uint8
+from numpy import uint16 as uint16
+from numpy import uint32 as uint32
+from numpy import uint64 as uint64
 
 e = math.e
 inf = math.inf
@@ -10,16 +27,5 @@ nan = math.nan
 newaxis = None
 pi = math.pi
 
-bool = np.dtype("bool")
-int8 = np.dtype("int8")
-int16 = np.dtype("int16")
-int32 = np.dtype("int32")
-int64 = np.dtype("int64")
-uint8 = np.dtype("uint8")
-uint16 = np.dtype("uint16")
-uint32 = np.dtype("uint32")
-uint64 = np.dtype("uint64")
-float32 = np.dtype("float32")
-float64 = np.dtype("float64")
-complex64 = np.dtype("complex64")
-complex128 = np.dtype("complex128")
+_TYPES = (bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64, complex64, complex128)
+DTYPES = {dtype.name: dtype for dtype in map(np.dtype, _TYPES)}

@@ -199,8 +199,9 @@ class Face:
         array = np.asarray(self.numpy(), dtype=dtype)
         return array.copy() if copy else array
 
-    def __dlpack__(self, **kwargs):
-        return self._raw("__dlpack__").__dlpack__(**kwargs)
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        given = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return self._raw("__dlpack__").__dlpack__(**{k: v for k, v in given.items() if v is not None})
 
     def __dlpack_device__(self):
         return strip(self).__dlpack_device__()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .constants import DTYPES
 from .errors import NotAnArrayError
 
 SPACES = ("linalg", "fft", "special")  # sub-namespaces: the page ``xgrad.linalg`` defines the functions of the first
@@ -26,6 +27,7 @@ class Functions:
 
 
 functions = Functions("xgrad")
+vars(functions).update(DTYPES)
 for _space in SPACES:
     setattr(functions, _space, Functions(f"xgrad.{_space}"))
 table = vars(functions)  # the same, for the operators: a look-up in a dict is the fastest

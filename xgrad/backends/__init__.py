@@ -125,6 +125,17 @@ def transfer(array: Any, device: Device) -> Any:
     return get(device.backend).from_numpy(owner.to_numpy(array), device.place)
 
 
+_CUDA = 2  # DLPack's number for the memory of a CUDA device
+
+
+def borrowed(x: Any) -> Any:
+    """A raw array on the memory that ``x`` offers by DLPack; an array of a known library is itself."""
+    if namespace_of(x) is not None:
+        return x
+    owner = get("cupy" if int(x.__dlpack_device__()[0]) == _CUDA else "numpy")
+    return owner.library.from_dlpack(x)
+
+
 def devices() -> dict[str, str | None]:
     """Every device by name: None when it is usable here, else the reason why not.
 

@@ -82,6 +82,10 @@ class Generic:
             raise TypeError(f"dtype: the array library {self.name} has no {dtype.name}. Use another dtype or device.")
         return found
 
+    def has_dtype(self, dtype: np.dtype) -> bool:
+        """Whether the library computes with a dtype of NumPy's."""
+        return hasattr(self.library, dtype.name)
+
     def numpy_dtype(self, dtype: Any) -> np.dtype:
         """NumPy's dtype for one of the library's."""
         for name in _DTYPE_NAMES:
@@ -160,6 +164,38 @@ class Generic:
     def quiet(self) -> contextlib.AbstractContextManager[Any]:
         """A context without floating-point warnings."""
         return np.errstate(all="ignore")  # some libraries compute with NumPy; to the others it means nothing
+
+    # Special cases that most libraries miss -------------------------------------------------------------------------
+
+    def floor_divide(self, x1, x2, /):
+        """Quotient rounded down, with infinite operands as the standard has them."""
+        out = self.library.floor_divide(x1, x2)
+        if not self.isdtype(out.dtype, "real floating"):
+            return out
+        infinite = self._is_infinite(x1) ^ self._is_infinite(x2)
+        with self.quiet():
+            return self.where(infinite, self.library.floor(x1 / x2), out)
+
+    def _is_infinite(self, x: Any) -> Any:
+        return self.library.isinf(x) if hasattr(x, "dtype") else math.isinf(x)
+
+    def expm1(self, x, /):
+        """``e**x - 1``, with infinite and NaN parts of complex numbers as the standard has them."""
+        out = self.library.expm1(x)
+        if not self.isdtype(x.dtype, "complex floating"):
+            return out
+        with self.quiet():
+            return self.where(self.library.isfinite(x) & (x != 0), out, self.library.exp(x) - 1.0)
+
+    def tanh(self, x, /):
+        """Hyperbolic tangent; for complex numbers far right or left, a zero with the sign of the imaginary part."""
+        out = self.library.tanh(x)
+        if not self.isdtype(x.dtype, "complex floating"):
+            return out
+        re, im = self.library.real(x), self.library.imag(x)
+        limit = self.astype(self.library.sign(re), x.dtype)
+        limit = self.where(self.library.signbit(im), self.library.conj(limit), limit)
+        return self.where(self.library.isinf(re) & self.library.isfinite(im), limit, out)
 
     # Functions the standard lacks -----------------------------------------------------------------------------------
 

@@ -15,8 +15,9 @@ class Strict(Generic):
     """array-api-strict, with its default device under the name ``cpu``."""
 
     def places(self) -> list[str]:
-        """The library's pretended devices; ``cpu`` is the default one."""
-        return [_name(d) for d in self.library.__array_namespace_info__().devices()]
+        """The library's pretended devices but for those without float64; ``cpu`` is the default one."""
+        info = self.library.__array_namespace_info__()
+        return [_name(d) for d in info.devices() if "float64" in info.dtypes(device=d)]
 
     def raw_device(self, place: str) -> Any:
         """The library's device object called ``place``."""

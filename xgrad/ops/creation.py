@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import SCALARS, as_dtype, canonical_one, settings
-from ..backends import Device, get, host, namespace_of, parse_device
+from ..backends import Device, borrowed, device_of, get, host, namespace_of, parse_device
 from ..core import composite, primitive
 from ..errors import kind
 from ..registry import functions, register
@@ -109,6 +109,17 @@ def _converted(x: Tensor, dtype: Any, device: Any, copy: bool | None, requires_g
 
 
 register(asarray)
+
+
+def from_dlpack(x: Any, /, *, device=None, copy=None) -> Tensor:
+    """A Tensor on the memory of an array of any library that speaks DLPack; a tracked Tensor raises."""
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(f"from_dlpack: x must have a __dlpack__ method; got {kind(x)}. Use asarray for lists.")
+    raw = x._raw("from_dlpack") if isinstance(x, Tensor) else borrowed(x)
+    return asarray(constant(raw), device=device or device_of(raw), copy=copy)
+
+
+register(from_dlpack)
 
 
 def _created(name: str, shape: Any, dtype: Any, device: Any, requires_grad: bool, *values: Any) -> Tensor:

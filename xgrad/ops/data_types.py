@@ -5,6 +5,7 @@ Gradients are cast back to the dtype, and moved back to the device, of what they
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,9 @@ def _promotable(value: Any) -> Any:
         return value
     if isinstance(value, np.generic):
         return value.item()
-    return value.dtype if hasattr(value, "shape") else as_dtype(value)
+    if isinstance(value, type | np.dtype) or not hasattr(value, "shape"):  # NumPy's dtypes have a shape too
+        return as_dtype(value)
+    return as_dtype(value.dtype)
 
 
 def can_cast(from_: Any, to: Any, /) -> bool:
@@ -105,5 +108,46 @@ def isdtype(dtype: Any, kind: Any) -> bool:
     return as_dtype(dtype) == as_dtype(kind)
 
 
-for _function in (astype, device, result_type, can_cast, isdtype):
+@dataclass(frozen=True)
+class FloatInfo:
+    """What ``finfo`` returns: Python numbers, and the real dtype they belong to."""
+
+    bits: int
+    eps: float
+    max: float
+    min: float
+    smallest_normal: float
+    dtype: np.dtype
+
+
+@dataclass(frozen=True)
+class IntInfo:
+    """What ``iinfo`` returns: Python integers, and the dtype they belong to."""
+
+    bits: int
+    max: int
+    min: int
+    dtype: np.dtype
+
+
+def finfo(type: Any, /) -> FloatInfo:
+    """The limits of a floating-point dtype, or of the dtype of an array; for complex ones those of their parts."""
+    dtype = _promotable(type)
+    if getattr(dtype, "kind", "") not in ("f", "c"):
+        raise ValueError(f"finfo: type must be a floating-point dtype or array; got {dtype}. Use iinfo for integers.")
+    found = np.finfo(dtype)
+    eps, large, low, tiny = (float(v) for v in (found.eps, found.max, found.min, found.smallest_normal))
+    return FloatInfo(int(found.bits), eps, large, low, tiny, np.dtype(found.dtype))
+
+
+def iinfo(type: Any, /) -> IntInfo:
+    """The limits of an integer dtype, or of the dtype of an array."""
+    dtype = _promotable(type)
+    if getattr(dtype, "kind", "") not in ("i", "u"):
+        raise ValueError(f"iinfo: type must be an integer dtype or array; got {dtype}. Use finfo for floats.")
+    found = np.iinfo(dtype)
+    return IntInfo(int(found.bits), int(found.max), int(found.min), dtype)
+
+
+for _function in (astype, device, result_type, can_cast, isdtype, finfo, iinfo):
     register(_function)

@@ -68,7 +68,7 @@ register(broadcast_shapes)
 
 
 @composite
-def expand_dims(xp, x, /, *, axis=0):
+def expand_dims(xp, x, /, axis):
     """New axes of length one at the places ``axis`` of the result."""
     axes = axis if isinstance(axis, tuple | list) else (axis,)
     axes = normalise_axes(axes, x.ndim + len(axes), "expand_dims")
