@@ -31,9 +31,7 @@ _NUMBERS = frozenset((int, float, complex, bool))
 _INSTALL = "Run: pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]' for CUDA 12)."
 
 # Functions of two arrays of one dtype, either of which may be a Python number.
-_BINARY = frozenset(
-    ("add", "atan2", "copysign", "divide", "equal", "floor_divide", "greater", "greater_equal", "hypot")
-)
+_BINARY = frozenset(("add", "atan2", "copysign", "divide", "equal", "greater", "greater_equal", "hypot"))
 _BINARY |= {"less", "less_equal", "logaddexp", "maximum", "minimum", "multiply", "nextafter", "not_equal", "pow"}
 _BINARY |= {"remainder", "subtract"}
 
@@ -292,6 +290,10 @@ class CuPy(Generic):
         """Whether the two share memory."""
         base = result.base
         return result is array or (base is not None and (base is array or base is array.base))
+
+    def floor_divide(self, x1, x2, /):
+        """Quotient rounded down."""
+        return super().floor_divide(*_matched(x1, x2))
 
     # Indexing -------------------------------------------------------------------------------------------------------
 

@@ -177,7 +177,7 @@ class Generic:
             return self.where(infinite, self.library.floor(x1 / x2), out)
 
     def _is_infinite(self, x: Any) -> Any:
-        return self.library.isinf(x) if hasattr(x, "dtype") else math.isinf(x)
+        return math.isinf(x) if isinstance(x, int | float | np.generic) else self.library.isinf(x)
 
     def expm1(self, x, /):
         """``e**x - 1``, with infinite and NaN parts of complex numbers as the standard has them."""
