@@ -269,6 +269,8 @@ SIGNATURES = {
     "zeros": "shape, dtype=float, order='C'",
     "zeros_like": "a, dtype=None, order='K', subok=None, shape=None",
 }
+TRANSFORMS = dict.fromkeys(words("fft ifft rfft irfft"), "a, n=None, axis=-1, norm=None")
+TRANSFORMS |= dict.fromkeys(words("fftn ifftn rfftn irfftn"), "a, s=None, axes=None, norm=None")
 _UNARY = """abs acos acosh asin asinh atan atanh bitwise_invert ceil conj cos cosh exp expm1 floor isfinite isinf isnan
 log log10 log1p log2 logical_not negative positive reciprocal sign signbit sin sinh sqrt square tan tanh trunc"""
 _BINARY = """add atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor copysign divide equal
@@ -328,6 +330,25 @@ def _ufunc(name, nin):
     return call
 
 
+def _transform(name, text):
+    signature = inspect.signature(eval(f"lambda {text}: None"))
+
+    def call(*args, **kwargs):
+        bound = signature.bind(*args, **kwargs)
+        array = unwrap(bound.arguments.pop("a"))
+        if name == "irfftn":
+            assert len(bound.arguments["axes"]) < 2  # cuFFT takes all axes to be symmetric
+        if name == "irfft" and array.dtype.kind == "c":  # cuFFT reads at some lengths what does not count
+            n, bins = bound.arguments["n"], np.moveaxis(array, bound.arguments["axis"], 0)
+            assert not bins[0].imag.any() and not (n % 2 == 0 and bins[n // 2 : n // 2 + 1].imag.any())
+        if not array.size:
+            raise RuntimeError("CUFFT_INVALID_SIZE")
+        return wrap(getattr(np.fft, name)(array, **bound.arguments))
+
+    call.__signature__ = signature
+    return call
+
+
 def _at(ufunc):
     def scatter(a, slices, value):
         supported = ("int32", "int64", "uint32", "uint64", "float32", "float64")
@@ -351,6 +372,9 @@ def stand_in():
     cuda.runtime = types.SimpleNamespace(getDeviceCount=lambda: Host.count, getDevice=lambda: Host.device)
     cuda.nvrtc = types.SimpleNamespace(getVersion=lambda: (13, 0))
     cupyx.scatter_add, cupyx.scatter_max = _at(np.add), _at(np.maximum)
+    cupy.fft = types.ModuleType("cupy.fft")
+    for name, text in TRANSFORMS.items():
+        setattr(cupy.fft, name, _transform(name, text))
     scipy, special = types.ModuleType("cupyx.scipy"), types.ModuleType("cupyx.scipy.special")
     erf = np.vectorize(__import__("math").erf, otypes=[np.float64])
     special.erf = lambda x: ndarray(erf(x._a).astype(np.float32 if x.dtype == np.float32 else np.float64))
@@ -759,6 +783,9 @@ def test_the_stand_in_takes_what_cupy_takes():
         expected = inspect.signature(eval(f"lambda {text}: None")).parameters.values()
         real = inspect.signature(getattr(cupy, name)).parameters.values()
         assert [(p.name, p.kind, p.default) for p in real] == [(p.name, p.kind, p.default) for p in expected], name
+    for name, text in TRANSFORMS.items():
+        expected = inspect.signature(eval(f"lambda {text}: None"))
+        assert inspect.signature(getattr(cupy.fft, name)) == expected, name
     for nin, names in UFUNCS.items():
         for name in names:
             function = getattr(cupy, name)

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..axes import is_basic
 from ..errors import DeviceError
-from .extension import Extension
+from .extension import Extension, Fourier
 from .generic import Generic
 
 PACKAGES = ("cupy-cuda13x", "cupy-cuda12x", "cupy")  # the names under which CuPy is installed
@@ -198,7 +198,7 @@ class CuPy(Generic):
     """
 
     promotes = True
-    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"special": Special}
+    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"fft": Fourier, "special": Special}
 
     def __init__(self, cupy: Any, cupyx: Any):
         super().__init__("cupy", Namespace(cupy))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ..registry import composites
 
 
@@ -40,3 +42,34 @@ class Extension:
             function = partial(composites[full], self.xp)
         setattr(self, name, function)  # found once
         return function
+
+
+class Fourier(Extension):
+    """``fft`` of PyTorch and CuPy, with NumPy's answers to no elements and to spectra that are not symmetric."""
+
+    def __getattr__(self, name: str) -> Any:
+        transform, xp = super().__getattr__(name), self.xp
+        if name not in ("fft", "ifft", "fftn", "ifftn", "rfft", "rfftn", "irfft"):
+            return transform
+
+        def call(x, /, **options):
+            if 0 in x.shape:  # MKL refuses a batch of nothing
+                like = getattr(np.fft, name)(np.empty(x.shape, xp.numpy_dtype(x.dtype)), **options)
+                return xp.zeros(like.shape, dtype=xp.raw_dtype(like.dtype), device=x.device)
+            if name == "irfft" and xp.device_of(x).startswith("cuda") and xp.isdtype(x.dtype, "complex floating"):
+                x = real_ends(xp.copy(x), options["n"], options["axis"])
+            return transform(x, **options)
+
+        setattr(self, name, call)
+        return call
+
+
+def real_ends(spectrum: Any, n: int, axis: int) -> Any:
+    """A half spectrum of ``n`` real values, written without the imaginary parts of bins 0 and n/2.
+
+    They count for nothing, but cuFFT reads them at some lengths.
+    """
+    parts = spectrum.imag
+    for end in (0,) if n % 2 else (0, n // 2):
+        parts[(slice(None),) * axis + (slice(end, end + 1),)] = 0.0
+    return spectrum

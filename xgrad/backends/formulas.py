@@ -83,3 +83,47 @@ _ERF_Q = (
     6.05183413124413191e-2,
     2.33520497626869185e-3,
 )
+
+
+# Fourier transforms ---------------------------------------------------------------------------------------------------
+
+_OTHER_WAY = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
+
+
+@formula("fft.c2c")
+def c2c(xp, x, /, *, s, axes, norm, forward):
+    """Complex transform by the library's own; over no axes, the same values."""
+    x = _as_complex(xp, x)
+    if len(axes) == 1:
+        one = xp.fft.fft if forward else xp.fft.ifft
+        return one(x, n=s[0], axis=axes[0], norm=norm)
+    several = xp.fft.fftn if forward else xp.fft.ifftn
+    return several(x, s=s, axes=axes, norm=norm) if axes else xp.positive(x)
+
+
+@formula("fft.r2c")
+def r2c(xp, x, /, *, s, axes, norm, forward):
+    """Half spectrum by the library's own; backwards it is the conjugate of forwards."""
+    if not forward:
+        return xp.conj(r2c(xp, x, s=s, axes=axes, norm=_OTHER_WAY[norm], forward=True))
+    if len(axes) == 1:
+        return xp.fft.rfft(x, n=s[0], axis=axes[0], norm=norm)
+    return xp.fft.rfftn(x, s=s, axes=axes, norm=norm)
+
+
+@formula("fft.c2r")
+def c2r(xp, x, /, *, s, axes, norm, forward):
+    """Real signal, one axis at the end: a library's own ``irfftn`` may take all axes to be symmetric, as cuFFT does."""
+    x = _as_complex(xp, x)
+    if len(axes) > 1:
+        x = c2c(xp, x, s=s[:-1], axes=axes[:-1], norm=norm, forward=forward)
+    if forward:
+        x, norm = xp.conj(x), _OTHER_WAY[norm]
+    return xp.fft.irfft(x, n=s[-1], axis=axes[-1], norm=norm)
+
+
+def _as_complex(xp, x):
+    """``x`` for a library that keeps to the standard and refuses real arrays here; one that promotes takes them."""
+    if xp.promotes or xp.isdtype(x.dtype, "complex floating"):
+        return x
+    return xp.astype(x, xp.result_type(x.dtype, xp.complex64))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..axes import is_basic, normalise_axes
 from ..errors import DeviceError
-from .extension import Extension
+from .extension import Extension, Fourier
 from .generic import Generic
 
 
@@ -24,7 +24,7 @@ class Special(Extension):
 class Torch(Generic):
     """PyTorch through array_api_compat, with gradients of its own switched off by detaching what comes in."""
 
-    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"special": Special}
+    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"fft": Fourier, "special": Special}
 
     def __init__(self, name: str, library: Any, torch: Any):
         super().__init__(name, library)
