@@ -152,3 +152,23 @@ def clipped_key(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]
 
 def _parts(k: slice) -> tuple[Any, Any, Any]:
     return k.start, k.stop, k.step
+
+
+def cut(axis: int, start: int | None, stop: int | None) -> tuple[Any, ...]:
+    """The complete key of the elements from ``start`` to ``stop`` along a non-negative ``axis``."""
+    return (slice(None),) * axis + (slice(start, stop), Ellipsis)
+
+
+def diagonal_slice(rows: int, columns: int, offset: int = 0) -> slice:
+    """Where the diagonal ``offset`` places above the main one lies in a matrix laid out row by row."""
+    count = min(rows + min(offset, 0), columns - max(offset, 0))
+    if count <= 0:
+        return slice(0, 0, 1)
+    start = offset if offset >= 0 else -offset * columns
+    return slice(start, start + (count - 1) * (columns + 1) + 1, columns + 1)
+
+
+def reduced_shape(shape: tuple[int, ...], axis: Any, keepdims: bool) -> tuple[int, ...]:
+    """The shape of a reduction of ``shape`` over ``axis``."""
+    axes = normalise_axes(axis, len(shape))
+    return keepdims_shape(shape, axes) if keepdims else tuple(n for i, n in enumerate(shape) if i not in axes)

@@ -9,10 +9,10 @@ import numpy as np
 
 import xgrad as xg
 
-from . import fft, linalg, main, special
+from . import extras, fft, linalg, main, special
 from .domains import array
 
-CASES: dict[str, list[tuple[tuple, dict]]] = main.CASES | linalg.CASES | fft.CASES | special.CASES
+CASES: dict[str, list[tuple[tuple, dict]]] = main.CASES | extras.CASES | linalg.CASES | fft.CASES | special.CASES
 
 POSITIONAL = {"tile": ("repetitions",), "moveaxis": ("source", "destination"), "astype": ("dtype",)}
 

@@ -1,7 +1,7 @@
 """How a case is written: an array as ``"R 3 4"``, a domain and extents; a case as its arrays and its metadata.
 
-Domains: R any sign, off zero; P positive; U inside (-0.9, 0.9); G greater than one; C complex; N integers (held fixed);
-B booleans (held fixed).
+Domains: R any sign, off zero; P positive; U inside (-0.9, 0.9); G greater than one; D distinct, far apart; C complex;
+N integers (held fixed); B booleans (held fixed).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ DOMAINS = {
     "P": lambda r, s: r.uniform(0.4, 1.7, s),
     "U": lambda r, s: r.uniform(0.1, 0.9, s) * r.choice([-1.0, 1.0], s),
     "G": lambda r, s: r.uniform(1.2, 2.5, s),
+    "D": lambda r, s: r.permutation(np.linspace(-1.7, 1.5, int(np.prod(s)))).reshape(s),
     "C": lambda r, s: r.uniform(0.4, 1.5, s) * np.exp(1j * r.uniform(-2.8, 2.8, s)),
     "N": lambda r, s: r.integers(0, 3, s),
     "B": lambda r, s: r.random(s) < 0.5,

@@ -127,3 +127,35 @@ def _as_complex(xp, x):
     if xp.promotes or xp.isdtype(x.dtype, "complex floating"):
         return x
     return xp.astype(x, xp.result_type(x.dtype, xp.complex64))
+
+
+# NumPy's functions beside the standard --------------------------------------------------------------------------------
+
+
+@formula("cbrt")
+def cbrt(xp, x, /):
+    """Real cube root, with one step of Newton's method to mend the rounding of 1/3."""
+    size = xp.abs(x)
+    root = size ** (1 / 3)
+    plain = (size > 0) & xp.isfinite(size)
+    safe = xp.where(plain, root, xp.ones_like(root))
+    root = xp.where(plain, safe - (safe - size / safe / safe) / 3, root)
+    return xp.where(x < 0, -root, root)
+
+
+@formula("convolve")
+def convolve(xp, a, v, /, *, mode="full"):
+    """Discrete convolution: every product in a matrix whose rows are shifted one place each, summed over rows."""
+    n, m = a.shape[0], v.shape[0]
+    if not n or not m:
+        raise ValueError("a and v must have elements")
+    if m > n:
+        a, v, n, m = v, a, m, n
+    products = xp.reshape(v, (m, 1)) * xp.reshape(a, (1, n))
+    blank = xp.zeros((m, m), dtype=products.dtype, device=products.device)
+    shifted = xp.reshape(xp.concat([products, blank], axis=1), (-1,))[: m * (n + m - 1)]
+    full = xp.sum(xp.reshape(shifted, (m, n + m - 1)), axis=0, dtype=products.dtype)
+    if mode not in ("full", "same", "valid"):
+        raise ValueError("mode must be 'full', 'same' or 'valid'")
+    lost = {"full": 0, "same": (m - 1) // 2, "valid": m - 1}[mode]
+    return full[lost : lost + {"full": n + m - 1, "same": n, "valid": n - m + 1}[mode]]
