@@ -196,3 +196,24 @@ def test_diff_takes_ends(device):
     ends = xg.zeros((1, 1), device=device)
     assert xg.diff(x, prepend=ends, append=ends + 1).numpy().tolist() == [[1.0, 3.0, 5.0, -8.0]]
     gradcheck(lambda x, a: xg.diff(x, axis=1, n=2, append=a), x, ends, order=2)
+
+
+def test_a_zero_remainder_has_the_sign_of_the_divisor(device):
+    x, y = (
+        xg.asarray([-0.0, 0.0, 4.0, -4.0, 5.0], device=device),
+        xg.asarray([2.0, -2.0, -2.0, 2.0, -3.0], device=device),
+    )
+    np.testing.assert_array_equal(np.signbit((x % y).numpy()), [False, True, True, False, True])
+    np.testing.assert_array_equal((x % 2).numpy(), [0.0, 0.0, 0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64"])
+def test_unsigned_totals_stay_unsigned(dtype, device):
+    x = xg.asarray(np.array([[1, 2], [3, 100]], dtype), device=device)
+    for function in (xg.sum, xg.prod, xg.cumulative_sum, xg.cumulative_prod):
+        out = function(x, axis=1)
+        assert out.dtype == xg.uint64
+        np.testing.assert_array_equal(out.numpy(), function(x.numpy().astype(np.int64), axis=1).numpy())
+        assert function(x, axis=1, dtype=dtype).dtype == dtype
+    np.testing.assert_array_equal((x // xg.full_like(x, 2)).numpy(), x.numpy() // 2)
+    assert (x // xg.full_like(x, 2)).dtype == dtype

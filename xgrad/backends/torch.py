@@ -169,6 +169,53 @@ class Torch(Generic):
                 x1, x2 = x1.to(dtype), x2.to(dtype)
         return self.torch.where(condition, x1, x2)
 
+    # torch has no arithmetic on unsigned integers of 16 bits and more: it is done in int64, right up to 2**63
+
+    def _unsigned(self, dtype: Any) -> bool:
+        return str(dtype).startswith("torch.uint")
+
+    def floor_divide(self, x1, x2, /):
+        """Quotient rounded down."""
+        dtype = getattr(x1, "dtype", None) if hasattr(x1, "dtype") else x2.dtype
+        if not self._unsigned(dtype):
+            return super().floor_divide(x1, x2)
+        x1, x2 = (v.to(self.torch.int64) if hasattr(v, "dtype") else v for v in (x1, x2))
+        return self.torch.floor_divide(x1, x2).to(dtype)
+
+    def _accumulated(self, function: str, x, options):
+        narrow = self._unsigned(x.dtype)
+        if narrow and options.get("dtype") is None:
+            options["dtype"] = self.torch.uint64
+        wanted = options.get("dtype")
+        if narrow or (wanted is not None and self._unsigned(wanted)):
+            x, options["dtype"] = x.to(self.torch.int64), self.torch.int64
+            return getattr(self.library, function)(x, **options).to(wanted)
+        return getattr(self.library, function)(x, **options)
+
+    def sum(self, x, /, **options):
+        """Sum; of unsigned integers in uint64."""
+        return self._accumulated("sum", x, options)
+
+    def prod(self, x, /, **options):
+        """Product; of unsigned integers in uint64."""
+        return self._accumulated("prod", x, options)
+
+    def cumulative_sum(self, x, /, **options):
+        """Running sum; of unsigned integers in uint64."""
+        return self._accumulated("cumulative_sum", x, options)
+
+    def cumulative_prod(self, x, /, **options):
+        """Running product; of unsigned integers in uint64."""
+        return self._accumulated("cumulative_prod", x, options)
+
+    def remainder(self, x1, x2, /):
+        """Remainder; a zero has the sign of the divisor."""
+        out = self.library.remainder(x1, x2)
+        if not out.is_floating_point():
+            return out
+        divisor = x2 if hasattr(x2, "dtype") else self.torch.full_like(out, x2)
+        return self.torch.where(out == 0, self.torch.copysign(out, divisor.to(out.dtype)), out)
+
     def _correction(self, function: str, x, axis, correction, keepdims):
         if correction != int(correction):  # torch takes whole numbers only
             count = math.prod(x.shape[a] for a in normalise_axes(axis, x.ndim))
