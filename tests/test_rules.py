@@ -12,8 +12,9 @@ from .cases import ALL, CASES, case_id, prepared
 
 
 @pytest.mark.parametrize("case", ALL, ids=case_id)
-def test_derivatives(case, device):
+def test_derivatives(case, device, record_property):
     name, specs, metadata = case
+    record_property("derivative", (name, device, 2))  # for tests/coverage_table.py
     function, arrays = prepared(name, specs, metadata, device)
     gradcheck(function, *arrays, order=2)
 
