@@ -94,6 +94,8 @@ def namespace_of(array: Any) -> Any:
 
 def _find(array: Any) -> Generic | None:
     root = type(array).__module__.partition(".")[0].removesuffix("lib")  # JAX's arrays come from jaxlib
+    if isinstance(array, np.matrix | np.ma.MaskedArray):
+        return None  # their operators mean something else: a product of matrices, a mask that travels along
     if isinstance(array, np.ndarray | np.generic):
         return get("numpy")
     if root in ("torch", "cupy") and hasattr(array, "dtype") and hasattr(array, "shape"):
