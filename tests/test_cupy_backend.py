@@ -372,7 +372,7 @@ def stand_in():
     cuda.runtime = types.SimpleNamespace(getDeviceCount=lambda: Host.count, getDevice=lambda: Host.device)
     cuda.nvrtc = types.SimpleNamespace(getVersion=lambda: (13, 0))
     cupyx.scatter_add, cupyx.scatter_max = _at(np.add), _at(np.maximum)
-    cupy.fft = types.ModuleType("cupy.fft")
+    cupy.complex64, cupy.fft = np.complex64, types.ModuleType("cupy.fft")
     for name, text in TRANSFORMS.items():
         setattr(cupy.fft, name, _transform(name, text))
     scipy, special = types.ModuleType("cupyx.scipy"), types.ModuleType("cupyx.scipy.special")

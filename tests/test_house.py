@@ -23,6 +23,7 @@ LAYERS = [
     {"tensor"},
     {"core"},
     {"ops", "linalg", "fft", "special"},
+    {"hooks"},
     {"transforms"},
     {"testing"},
     {"nn", "optim"},

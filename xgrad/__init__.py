@@ -1,6 +1,7 @@
 """xgrad: gradients for array code, on whatever array library holds the array."""
 
 from . import fft as fft
+from . import hooks as hooks
 from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim

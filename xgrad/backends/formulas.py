@@ -159,3 +159,39 @@ def convolve(xp, a, v, /, *, mode="full"):
         raise ValueError("mode must be 'full', 'same' or 'valid'")
     lost = {"full": 0, "same": (m - 1) // 2, "valid": m - 1}[mode]
     return full[lost : lost + {"full": n + m - 1, "same": n, "valid": n - m + 1}[mode]]
+
+
+@formula("fft.r2r")
+def r2r(xp, x, /, *, sine, type, axis):
+    """Orthonormal cosine or sine transform, read from one FFT of the extended signal, of 2 * m values.
+
+    All types are one sum over j of ``x[j] * cos(pi * j * k / m)``, or ``sin``, where j and k run over whole numbers or
+    over halves and m is near n.  A place at 0 or at m is its own mirror image.
+    """
+    if xp.isdtype(x.dtype, "complex floating"):
+        real, imag = (r2r(xp, part(x), sine=sine, type=type, axis=axis) for part in (xp.real, xp.imag))
+        return xp.astype(real, x.dtype) + xp.astype(imag, x.dtype) * 1j
+    first_j, first_k = _FIRST[type] if not sine else tuple(1 if v == 0 else v for v in _FIRST[type])
+    n = x.shape[axis]
+    m = n + (type == 1) * (1 if sine else -1)
+
+    def places(first, mirrored):
+        """The places from ``first`` on, and a weight for each: one, or ``mirrored`` at a mirror."""
+        at = xp.arange(n, dtype=x.dtype, device=x.device) + first
+        return at, 1 + (mirrored - 1) * xp.astype((at == 0) | (at == m), x.dtype)
+
+    def turned(at, by):
+        return xp.exp(xp.astype(at, xp.result_type(at.dtype, xp.complex64)) * (-1j * math.pi * by / m))
+
+    j, weights = places(first_j, math.sqrt(0.5))
+    k, factors = places(first_k, math.sqrt(0.5))
+    x = xp.moveaxis(x, axis, -1) * weights
+    if first_k == 0.5:
+        bins = xp.fft.fft(x * turned(j - first_j, 0.5), n=2 * m, axis=-1, norm="backward")[..., :n]
+    else:
+        bins = xp.fft.rfft(x, n=2 * m, axis=-1, norm="backward")[..., first_k : first_k + n]
+    turn = turned(k, first_j) * (factors * math.sqrt(2 / m)) * (1j if sine else 1)
+    return xp.moveaxis(xp.real(bins * turn), -1, axis)
+
+
+_FIRST = {1: (0, 0), 2: (0.5, 0), 3: (0, 0.5), 4: (0.5, 0.5)}  # the first j and k of the cosine transforms

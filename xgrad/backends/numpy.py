@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import types
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..axes import is_basic
+from ..registry import composites
 from .extension import Extension
 from .generic import Generic
 
@@ -27,10 +29,28 @@ class Special(Extension):
             return None
 
 
+class Fourier(Extension):
+    """``numpy.fft``, and ``scipy.fft`` for cosines and sines where SciPy is installed."""
+
+    @functools.cached_property
+    def scipy(self) -> Any:
+        """``scipy.fft``, imported at the first use, or None."""
+        try:
+            return importlib.import_module("scipy.fft")
+        except ImportError:
+            return None
+
+    def r2r(self, x, /, *, sine, type, axis):
+        """Orthonormal cosine or sine transform."""
+        if self.scipy is None:
+            return composites["fft.r2r"](self.xp, x, sine=sine, type=type, axis=axis)
+        return (self.scipy.dst if sine else self.scipy.dct)(x, type=type, axis=axis, norm="ortho")
+
+
 class NumPy(Generic):
     """NumPy, with the differences that xgrad's rules and the standard ask for."""
 
-    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"special": Special}
+    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"fft": Fourier, "special": Special}
 
     promotes = True
     single = True

@@ -1,4 +1,4 @@
-"""Discrete Fourier transforms: the ``fft`` extension of the array API standard.
+"""Discrete Fourier transforms.
 
 Every transform here is one of three linear maps: complex to complex (``c2c``), real to half spectrum (``r2c``) and half
 spectrum to real (``c2r``), each in both directions.  The matrix of a DFT is symmetric, so the transpose of ``c2c`` is
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import operator
 
-from .axes import as_shape, normalise_axis
-from .core import composite, primitive
-from .errors import not_an_array
+from ..axes import as_shape, normalise_axis
+from ..core import composite, primitive
+from ..errors import not_an_array
 
 # The three transforms -------------------------------------------------------------------------------------------------
 # ``s`` holds the length of the signal along each of ``axes``, all different; the last axis is the one that r2c and c2r
@@ -217,6 +217,25 @@ def rfft2(xp, x, /, s=None, axes=(-2, -1), norm="backward"):
 def irfft2(xp, x, /, s=None, axes=(-2, -1), norm="backward"):
     """``irfftn`` over the last two axes."""
     return xp.fft.irfftn(x, s=s, axes=axes, norm=norm)
+
+
+@composite
+def hfftn(xp, x, /, s=None, axes=None, norm="backward"):
+    """``fftn`` with ``hfft`` along the last of ``axes``: ``s`` real values."""
+    last, *others = _in_turn(**_plan(xp, "hfftn", "c2r", x, s, axes, norm))
+    for plan in others[::-1]:
+        x = xp.fft.c2c(x, **plan, forward=True)
+    return xp.fft.c2r(x, **last, forward=True)
+
+
+@composite
+def ihfftn(xp, x, /, s=None, axes=None, norm="backward"):
+    """Inverse of ``hfftn``."""
+    last, *others = _in_turn(**_plan(xp, "ihfftn", "r2c", x, s, axes, norm))
+    x = xp.fft.r2c(x, **last, forward=False)
+    for plan in others:
+        x = xp.fft.c2c(x, **plan, forward=False)
+    return x
 
 
 # Frequencies ----------------------------------------------------------------------------------------------------------

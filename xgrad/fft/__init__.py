@@ -1,0 +1,34 @@
+"""Fourier, cosine and sine transforms: the ``fft`` extension of the array API standard, and SciPy's beside it."""
+
+from .cosine import dct as dct
+from .cosine import dctn as dctn
+from .cosine import dst as dst
+from .cosine import dstn as dstn
+from .cosine import idct as idct
+from .cosine import idctn as idctn
+from .cosine import idst as idst
+from .cosine import idstn as idstn
+from .cosine import r2r as r2r
+from .fourier import c2c as c2c
+from .fourier import c2r as c2r
+from .fourier import fft as fft
+from .fourier import fft2 as fft2
+from .fourier import fftfreq as fftfreq
+from .fourier import fftn as fftn
+from .fourier import fftshift as fftshift
+from .fourier import hfft as hfft
+from .fourier import hfftn as hfftn
+from .fourier import ifft as ifft
+from .fourier import ifft2 as ifft2
+from .fourier import ifftn as ifftn
+from .fourier import ifftshift as ifftshift
+from .fourier import ihfft as ihfft
+from .fourier import ihfftn as ihfftn
+from .fourier import irfft as irfft
+from .fourier import irfft2 as irfft2
+from .fourier import irfftn as irfftn
+from .fourier import r2c as r2c
+from .fourier import rfft as rfft
+from .fourier import rfft2 as rfft2
+from .fourier import rfftfreq as rfftfreq
+from .fourier import rfftn as rfftn
