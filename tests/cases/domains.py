@@ -15,6 +15,7 @@ DOMAINS = {
     "G": lambda r, s: r.uniform(1.2, 2.5, s),
     "D": lambda r, s: r.permutation(np.linspace(-1.7, 1.5, int(np.prod(s)))).reshape(s),
     "C": lambda r, s: r.uniform(0.4, 1.5, s) * np.exp(1j * r.uniform(-2.8, 2.8, s)),
+    "Q": lambda r, s: r.uniform(0.4, 1.5, s) * np.exp(1j * (r.uniform(0.3, 1.27, s) + np.pi / 2 * r.integers(0, 4, s))),
     "N": lambda r, s: r.integers(0, 3, s),
     "B": lambda r, s: r.random(s) < 0.5,
 }

@@ -3,12 +3,16 @@
 from .domains import AXES, ONE_AXIS, one, over, pairs
 
 CASES: dict[str, list[tuple[tuple, dict]]] = {
-    "add": pairs() + pairs("C", "R")[:2],
-    "subtract": pairs() + pairs("R", "C")[:2],
-    "multiply": pairs() + pairs("C", "R")[:2] + pairs("C", "C")[:1],
-    "divide": pairs("R", "P") + pairs("C", "C")[:2],
+    "add": pairs() + pairs("C", "R"),
+    "subtract": pairs() + pairs("R", "C"),
+    "multiply": pairs() + pairs("C", "R") + pairs("C", "C")[:2],
+    "divide": pairs("R", "P") + pairs("C", "C")[:2] + pairs("R", "C") + pairs("C", "R")[:2],
     "remainder": pairs("P", "G"),
-    "pow": pairs("P", "R") + pairs("C", "C")[:1] + [(("R 3 4", k), {}) for k in (2, 3, 0, 1, -1, 2.0)],
+    "pow": pairs("P", "R")
+    + [case for kinds in ("CC", "RC", "CR") for case in pairs(*kinds)[:2]]
+    + [(("R 3 4", k), {}) for k in (2, 3, 0, 1, -1, 2.0)]
+    + [(("C 3 4", k), {}) for k in (2, 0, -0.5, 1 + 2j)]
+    + [(("R 3 4", 1.5j), {}), ((-1.5, "C 3 4"), {}), ((0.5 + 1j, "R 3 4"), {})],
     "logaddexp": pairs(),
     "atan2": pairs(),
     "hypot": pairs(),
@@ -32,15 +36,15 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
     "sin": one("R", "C"),
     "cos": one("R", "C"),
     "tan": one("U", "C"),
-    "asin": one("U"),
-    "acos": one("U"),
-    "atan": one("R"),
+    "asin": one("U", "Q"),
+    "acos": one("U", "Q"),
+    "atan": one("R", "Q"),
     "sinh": one("R", "C"),
     "cosh": one("R", "C"),
     "tanh": one("R", "C"),
-    "asinh": one("R"),
-    "acosh": one("G"),
-    "atanh": one("U"),
+    "asinh": one("R", "Q"),
+    "acosh": one("G", "Q"),
+    "atanh": one("U", "Q"),
     "conj": one("R", "C"),
     "real": one("R", "C"),
     "imag": one("C"),
@@ -55,9 +59,11 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
     "prod": over(*AXES) + [(("R 0 3",), {"axis": 0}), (("R",), {}), (("C 2 3",), {"axis": 0})],
     "max": over(*AXES[:4]) + [(("R",), {})],
     "min": over(*AXES[:4]),
-    "var": over(*({**m, "correction": c} for m, c in zip(AXES[:4], (0, 1, 0.5, 1), strict=True))),
-    "std": over(*({**m, "correction": c} for m, c in zip(AXES[:4], (0, 1, 0.5, 1), strict=True))),
-    "cumulative_sum": over(*ONE_AXIS, {"axis": 1, "include_initial": True}) + [(("R 4",), {})],
+    "var": over(*({**m, "correction": c} for m, c in zip(AXES[:4], (0, 1, 0.5, 1), strict=True)))
+    + over({}, {"axis": 1, "correction": 1}, domain="C", shapes=("2 3",)),
+    "std": over(*({**m, "correction": c} for m, c in zip(AXES[:4], (0, 1, 0.5, 1), strict=True)))
+    + over({}, {"axis": 1, "correction": 1}, domain="C", shapes=("2 3",)),
+    "cumulative_sum": over(*ONE_AXIS, {"axis": 1, "include_initial": True}) + [(("R 4",), {}), (("C 5",), {})],
     "cumulative_prod": over(*ONE_AXIS, {"axis": 1, "include_initial": True}) + [(("R 4",), {}), (("C 5",), {})],
     "matmul": [
         ((a, b), {})
@@ -73,16 +79,24 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
             ("R 3", "R 5 3 2"),
             ("R 2 0", "R 0 3"),
             ("C 2 3", "R 3 2"),
+            ("R 2 3", "C 3"),
+            ("C 3", "C 2 3 4"),
             ("R 3 3", "R 3 3"),
             ("R 0 2 3", "R 3 4"),
             ("R 4 2 3", "R 4 3 2"),
         )
     ],
     "matrix_transpose": one("R", "C", shapes=("2 3", "4 2 3", "0 2")),
-    "vecdot": [(("R 2 3", "R 3"), {}), (("C 2 3", "C 2 3"), {}), (("R 3 2", "R 3 1"), {"axis": -2})],
+    "vecdot": [
+        (("R 2 3", "R 3"), {}),
+        (("C 2 3", "C 2 3"), {}),
+        (("R 3 2", "R 3 1"), {"axis": -2}),
+        (("R 3", "C 2 3"), {}),
+        (("C 2 3", "R 3"), {}),
+    ],
     "tensordot": [
         (("R 2 3 4", "R 3 4 5"), {}),
-        (("R 2 3", "R 3 4"), {"axes": 1}),
+        (("R 2 3", "C 3 4"), {"axes": 1}),
         (("R 2 3", "R 4"), {"axes": 0}),
         (("R 2 3 4", "R 4 2 5"), {"axes": ((-1, 0), (0, 1))}),
     ],

@@ -31,6 +31,17 @@ class Strict(Generic):
         """Whether the two share memory; the arrays inside are NumPy's."""
         return np.may_share_memory(result._array, array._array)
 
+    def var(self, x, /, *, axis=None, correction=0.0, keepdims=False):
+        """Mean squared distance from the mean; of complex ``x``, which the standard leaves out, of both its parts."""
+        if not self.isdtype(x.dtype, "complex floating"):
+            return self.library.var(x, axis=axis, correction=correction, keepdims=keepdims)
+        parts = [self.var(p, axis=axis, correction=correction, keepdims=keepdims) for p in (self.real(x), self.imag(x))]
+        return parts[0] + parts[1]
+
+    def std(self, x, /, *, axis=None, correction=0.0, keepdims=False):
+        """Square root of the variance."""
+        return self.sqrt(self.var(x, axis=axis, correction=correction, keepdims=keepdims))
+
     def to_numpy(self, array: Any) -> np.ndarray:
         """The elements as a NumPy array."""
         cpu = array if self.device_of(array) == "cpu" else array.to_device(self.library.Device("CPU_DEVICE"))

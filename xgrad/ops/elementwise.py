@@ -69,7 +69,7 @@ def pow_vjp(xp, out, x1, x2):
     def exponent(ct):
         if isinstance(x1, int | float | complex):
             return ct * (out * (xp.log(xp.full_like(out, x1)) if x1 else 0))
-        return ct * (out * xp.log(xp.where(x1 == 0, xp.ones_like(x1), x1)))
+        return ct * (out * xp.log(xp.where(x1 == 0, xp.ones_like(out), x1)))  # complex as out is
 
     return base, exponent
 
