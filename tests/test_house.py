@@ -21,6 +21,7 @@ LAYERS = [
     {"face", "numpy_protocol"},
     {"reverse"},
     {"tensor"},
+    {"forward"},
     {"core"},
     {"ops", "linalg", "fft", "special"},
     {"hooks"},

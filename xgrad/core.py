@@ -26,12 +26,11 @@ import numpy as np
 from .arguments import SCALARS, canonical, localise, settle, smooth, strip
 from .backends import namespace_of
 from .errors import DeviceError, unfit
+from .forward import Dual, advance
 from .registry import composites, full_name, functions, register
-from .reverse import UNCOMMITTED, Node, Results, next_serial, state
+from .reverse import UNCOMMITTED, Node, Results, state
 from .tensor import Tensor, constant
 from .writing import is_view, link
-
-_new = object.__new__
 
 
 class Primitive:
@@ -42,6 +41,10 @@ class Primitive:
     exact zeros, ``singular`` elementwise ones whose pullbacks may meet an infinity or NaN.  ``floating`` ones compute
     integers in float64, ``promote`` lists the arrays that share a result dtype, ``results`` is the tuple or named-tuple
     type of several results, and ``put_back`` (see ``writing``) marks functions whose result is a view.
+
+    Three traits only make forward mode cheaper (see ``forward``): ``diagonal`` functions are elementwise with pullbacks
+    that are their own transpose (by default the singular ones), ``linear`` ones are linear in all arrays together,
+    ``multilinear`` ones in each array by itself.
     """
 
     def __init__(
@@ -52,6 +55,9 @@ class Primitive:
         zero=False,
         selects=False,
         singular=False,
+        diagonal=None,
+        linear=False,
+        multilinear=False,
         floating=False,
         promote=None,
         arrays=None,
@@ -70,6 +76,9 @@ class Primitive:
         self.zero = zero
         self.selects = selects
         self.singular = singular
+        self.diagonal = singular if diagonal is None else diagonal
+        self.linear = linear
+        self.multilinear = multilinear
         self.floating = floating
         self.promote = tuple(range(len(positional))) if promote is None else promote
         self.results = results
@@ -150,17 +159,19 @@ def _unary(op: Primitive):
                 if node is None or node.level <= state.blocked or op.zero:
                     return constant(out, node if node is UNCOMMITTED else None)
                 if op.rule is not None:
-                    return _record(op, node.level, ((node, op.rule(xp, out, value), 0),), out)
+                    return node.record(op, ((node, op.rule(xp, out, value), 0),), out)
         return apply(op, (x,), {})
 
     return call
 
 
 def _binary(op: Primitive):
-    short = op.short
+    short, multilinear = op.short, op.multilinear
 
     def call(x1, x2, /):
-        entry = n1 = n2 = None
+        entry: Any = None
+        n1: Any = None
+        n2: Any = None
         v1, v2 = x1, x2
         if type(x1) is Tensor:
             v1, n1 = x1.value, x1.node
@@ -176,6 +187,8 @@ def _binary(op: Primitive):
         l1 = -2 if n1 is None else n1.level
         l2 = -2 if n2 is None else n2.level
         if entry is None or (l1 != l2 and l1 >= 0 and l2 >= 0):
+            return apply(op, (x1, x2), {})
+        if multilinear and (type(n1) is Dual or type(n2) is Dual):
             return apply(op, (x1, x2), {})
         function, xp = entry
         try:
@@ -194,10 +207,10 @@ def _binary(op: Primitive):
         if l1 != level or p1 is None:
             if l2 != level or p2 is None:
                 return constant(out)
-            return _record(op, level, ((n2, p2, 1),), out)
+            return n2.record(op, ((n2, p2, 1),), out)
         if l2 != level or p2 is None:
-            return _record(op, level, ((n1, p1, 0),), out)
-        return _record(op, level, ((n1, p1, 0), (n2, p2, 1)), out)
+            return n1.record(op, ((n1, p1, 0),), out)
+        return n1.record(op, ((n1, p1, 0), (n2, p2, 1)), out)
 
     return call
 
@@ -253,24 +266,10 @@ def _one(op: Primitive, x: Tensor, params: dict[str, Any]) -> Tensor:
     else:
         pullback = op.rule(xp, out, value, **local)
         pullback = pullback if callable(pullback) else pullback[0]
-        result = constant(out) if pullback is None else _record(op, node.level, ((node, pullback, 0),), out)
+        result = constant(out) if pullback is None else node.record(op, ((node, pullback, 0),), out, params)
     if op.put_back is not None and is_view(op.name, xp, out, value, params):
         link(result, x, op, params)
     return result
-
-
-def _record(op: Primitive, level: int, edges: tuple, out: Any) -> Tensor:
-    node = _new(Node)
-    node.serial = next_serial()
-    node.level = level
-    node.edges = edges
-    node.op = op
-    node.shape = out.shape
-    node.dtype = out.dtype
-    tensor = _new(Tensor)
-    tensor.value = out
-    tensor.node = node
-    return tensor
 
 
 def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
@@ -331,15 +330,27 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
                 f"{op.name}: no vjp rule yet. Write one with @{op.name}.vjp, or detach() the argument."
             )
         primals = inner if lifted or xp.promotes else smooth(xp, inner, op.promote)
-        edges = _edges(op, op.rule(xp, out, *primals, **local), arrays, watched, level)
-        if not edges:
-            return op.bundle(_wrapped(v, None) for v in out) if op.results else _wrapped(out, None)
-        result = _split(op, level, edges, out) if op.results else _record(op, level, edges, out)
+        result = finish(op, op.rule(xp, out, *primals, **local), arrays, primals, watched, out, params)
     if op.put_back is not None and type(arrays[0]) is Tensor:
         whole = strip(arrays[0])
         if is_view(op.name, namespace_of(whole), strip(result), whole, params):
             link(result, arrays[0], op, params)
     return result
+
+
+def finish(op: Any, pullbacks: Any, arrays: Any, inner: Any, watched: list[int], out: Any, params: Any) -> Any:
+    """The result of a call that something watches: on a node of its own, or with its tangent.
+
+    ``arrays`` are the arguments, ``inner`` what is inside them one level down, ``watched`` the places on the level of
+    the call, ``out`` what was computed from ``inner``.
+    """
+    parent = arrays[watched[0]].node
+    if type(parent) is Dual:
+        return advance(op, pullbacks, arrays, inner, watched, out, params)
+    edges = _edges(op, pullbacks, arrays, watched, parent.level)
+    if not edges:
+        return op.bundle(_wrapped(v, None) for v in out) if op.results else _wrapped(out, None)
+    return _split(op, parent, edges, out) if op.results else parent.record(op, edges, out)
 
 
 def _loose(a: Any) -> bool:
@@ -371,11 +382,11 @@ def _edges(op: Primitive, pullbacks: Any, arrays: tuple, watched: list[int], lev
     return tuple((arrays[i].node, pullbacks[i], i) for i in watched if pullbacks[i] is not None)
 
 
-def _split(op: Primitive, level: int, edges: tuple, out: tuple) -> tuple:
+def _split(op: Primitive, parent: Node, edges: tuple, out: tuple) -> tuple:
     """One Tensor per result, each with an edge that puts its cotangent in its place."""
-    node = Node(level, edges, op, None, None)
+    node = Node(parent.level, edges, op, None, None)
 
     def placed(i):
         return lambda ct: Results(ct if j == i else None for j in range(len(out)))
 
-    return op.bundle(_record(op, level, ((node, placed(i), -1),), v) for i, v in enumerate(out))
+    return op.bundle(parent.record(op, ((node, placed(i), -1),), v) for i, v in enumerate(out))

@@ -67,11 +67,16 @@ class no_grad(contextlib.ContextDecorator):
 
 
 class Node:
-    """One recorded call, or a leaf (no edges); ``edges`` is None once released.  ``grad`` is set where it is kept."""
+    """One recorded call, or a leaf (no edges); ``edges`` is None once released.  ``grad`` is set where it is kept.
+
+    ``record(op, edges, out, params)`` makes the Tensor of a call on this node's level.  Here it goes on a new node that
+    keeps the edges; a node of forward mode pushes its tangent through them instead.
+    """
 
     __slots__ = ("dtype", "edges", "grad", "level", "op", "serial", "shape")
 
     grad: Any
+    record: Callable[..., Any]  # set beside Tensor, which this layer does not know
 
     def __init__(self, level: int, edges: Any, op: Any, shape: Any, dtype: Any):
         self.serial = next_serial()
@@ -138,7 +143,7 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
             try:
                 if lifted:
                     pullback = lift(pullback)
-                part = _zero_safe(pullback, ct) if masked and op.singular else pullback(ct)
+                part = zero_safe(pullback, ct) if masked and op.singular else pullback(ct)
                 if lifted or part.shape != parent.shape or part.dtype is not parent.dtype:
                     part = fit(part, parent)
             except Exception as error:
@@ -167,7 +172,7 @@ def _where(node: Node, position: int, ct: Any, parent: Node) -> str:
     return f"while pulling back through {node.op.name}, argument {name} of shape {parent.shape}, cotangent {shape}"
 
 
-def _zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:
+def zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:
     """The pullback of an elementwise function, but 0 times an infinity or NaN is 0."""
     xp: Any = functions if isinstance(ct, Face) else namespace_of(ct)
     with namespace_of(strip(ct)).quiet():

@@ -20,7 +20,7 @@ from .errors import DeviceError, GraphError
 from .face import Face
 from .numpy_protocol import NumPyProtocol
 from .registry import Methods, Operators, functions
-from .reverse import UNCOMMITTED, Node, cotangent_dtype, reverse, state
+from .reverse import UNCOMMITTED, Node, cotangent_dtype, next_serial, reverse, state
 from .writing import as_written, write, write_here
 
 _new = object.__new__
@@ -150,6 +150,23 @@ def constant(value: Any, node: Node | None = None) -> Tensor:
     tensor.value = value
     tensor.node = node
     return tensor
+
+
+def _record(parent: Node, op: Any, edges: tuple, out: Any, params: Any = None) -> Tensor:
+    node = _new(Node)
+    node.serial = next_serial()
+    node.level = parent.level
+    node.edges = edges
+    node.op = op
+    node.shape = out.shape
+    node.dtype = out.dtype
+    tensor = _new(Tensor)
+    tensor.value = out
+    tensor.node = node
+    return tensor
+
+
+Node.record = _record
 
 
 def seed(tensor: Tensor, ct: Any, function: str) -> Any:

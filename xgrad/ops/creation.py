@@ -225,12 +225,12 @@ def empty_like(x, /, *, dtype=None, device=None):
     """Memory of the shape of ``x`` with any content."""
 
 
-@primitive(vjp=lambda xp, out, x, k=0: lambda ct: xp.tril(ct, k=k))
+@primitive(vjp=lambda xp, out, x, k=0: lambda ct: xp.tril(ct, k=k), linear=True)
 def tril(x, /, *, k=0):
     """The lower triangle of matrices, up to the k-th diagonal."""
 
 
-@primitive(vjp=lambda xp, out, x, k=0: lambda ct: xp.triu(ct, k=k))
+@primitive(vjp=lambda xp, out, x, k=0: lambda ct: xp.triu(ct, k=k), linear=True)
 def triu(x, /, *, k=0):
     """The upper triangle of matrices, from the k-th diagonal."""
 

@@ -17,7 +17,7 @@ from ..registry import register
 from ..tensor import Tensor
 
 
-@primitive(arrays=1, promote=())
+@primitive(arrays=1, diagonal=True, promote=())
 def cast(x, /, *, dtype):
     """``x`` with another dtype; to integers or booleans the derivative is zero."""
 
@@ -42,7 +42,7 @@ def astype(x, dtype, /, *, copy=True, device=None):
     return x if device is None else x.to(device)
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: ct)
+@primitive(vjp=lambda xp, out, x: lambda ct: ct, diagonal=True)
 def copy(x, /):
     """``x`` in memory of its own, recorded."""
 
@@ -50,7 +50,7 @@ def copy(x, /):
 copy_ = copy  # astype has an argument of that name
 
 
-@primitive
+@primitive(linear=True)
 def to_device(x, /, *, target):
     """``x`` on the Device ``target``, recorded."""
 

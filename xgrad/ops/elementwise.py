@@ -21,12 +21,12 @@ def _negated(ct):
     return -ct
 
 
-@primitive(vjp=lambda xp, out, x1, x2: (_same, _same))
+@primitive(vjp=lambda xp, out, x1, x2: (_same, _same), diagonal=True)
 def add(x1, x2, /):
     """Sum: ``x1 + x2``."""
 
 
-@primitive(vjp=lambda xp, out, x1, x2: (_same, _negated))
+@primitive(vjp=lambda xp, out, x1, x2: (_same, _negated), diagonal=True)
 def subtract(x1, x2, /):
     """Difference: ``x1 - x2``."""
 
@@ -74,12 +74,12 @@ def pow_vjp(xp, out, x1, x2):
     return base, exponent
 
 
-@primitive(vjp=lambda xp, out, x: _negated)
+@primitive(vjp=lambda xp, out, x: _negated, diagonal=True)
 def negative(x, /):
     """Negation: ``-x``."""
 
 
-@primitive(vjp=lambda xp, out, x: _same)
+@primitive(vjp=lambda xp, out, x: _same, diagonal=True)
 def positive(x, /):
     """The same values: ``+x``."""
 
@@ -100,7 +100,7 @@ def abs_vjp(xp, out, x):
     return pullback
 
 
-@primitive(singular=True)
+@primitive(singular=True, diagonal=False)
 def sign(x, /):
     """Sign: -1, 0 or 1; ``x / abs(x)`` for complex ``x``."""
 
@@ -127,7 +127,7 @@ def square_vjp(xp, out, x):
     return lambda ct: ct * (2 * x)
 
 
-@primitive(floating=True)
+@primitive(diagonal=True, floating=True)
 def sqrt(x, /):
     """Square root."""
 
@@ -303,7 +303,7 @@ def _winner(xp, x1, x2, wins):
     return pullback
 
 
-@primitive(selects=True)
+@primitive(selects=True, diagonal=True)
 def maximum(x1, x2, /):
     """The larger of two values."""
 
@@ -313,7 +313,7 @@ def maximum_vjp(xp, out, x1, x2):
     return _winner(xp, x1, x2, lambda a, b: a > b), _winner(xp, x1, x2, lambda a, b: a < b)
 
 
-@primitive(selects=True)
+@primitive(selects=True, diagonal=True)
 def minimum(x1, x2, /):
     """The smaller of two values."""
 
@@ -323,7 +323,7 @@ def minimum_vjp(xp, out, x1, x2):
     return _winner(xp, x1, x2, lambda a, b: a < b), _winner(xp, x1, x2, lambda a, b: a > b)
 
 
-@primitive(selects=True, arrays=3)
+@primitive(selects=True, diagonal=True, arrays=3)
 def clip(x, /, min=None, max=None):
     """``x`` limited to the range from ``min`` to ``max``; None leaves a side open."""
 
@@ -346,7 +346,7 @@ def clip_vjp(xp, out, x, min, max):
     return inside, below, above
 
 
-@primitive(vjp=lambda xp, out, x1, x2: (lambda ct: ct * xp.sign(x1) * xp.sign(out), None))
+@primitive(vjp=lambda xp, out, x1, x2: (lambda ct: ct * xp.sign(x1) * xp.sign(out), None), diagonal=True)
 def copysign(x1, x2, /):
     """The size of ``x1`` with the sign of ``x2``."""
 
@@ -354,17 +354,17 @@ def copysign(x1, x2, /):
 # Complex numbers ------------------------------------------------------------------------------------------------------
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: xp.conj(ct))
+@primitive(vjp=lambda xp, out, x: lambda ct: xp.conj(ct), diagonal=True)
 def conj(x, /):
     """Complex conjugate; the same values for real ``x``."""
 
 
-@primitive(vjp=lambda xp, out, x: _same)
+@primitive(vjp=lambda xp, out, x: _same, diagonal=True)
 def real(x, /):
     """Real part; the same values for real ``x``."""
 
 
-@primitive(vjp=lambda xp, out, x: lambda ct: xp.astype(ct, x.dtype) * -1j)
+@primitive(vjp=lambda xp, out, x: lambda ct: xp.astype(ct, x.dtype) * -1j, diagonal=True)
 def imag(x, /):
     """Imaginary part of complex ``x``."""
 

@@ -10,7 +10,7 @@ import math
 from ..core import primitive
 
 
-@primitive(selects=True)
+@primitive(selects=True, linear=True)
 def getitem(x, /, *, key):
     """``x[key]`` for a complete key of ints, slices, None, Ellipsis, integer and boolean arrays."""
 
@@ -26,7 +26,7 @@ def getitem_put_back(xp, base, part, *, key):
     return xp.setitem(base, part, key=key)
 
 
-@primitive(vjp=lambda xp, out, x, key, shape: lambda ct: xp.getitem(ct, key=key))
+@primitive(vjp=lambda xp, out, x, key, shape: lambda ct: xp.getitem(ct, key=key), linear=True)
 def scatter_add(x, /, *, key, shape):
     """Zeros of ``shape`` with ``x`` added at ``key``; a place named twice receives both."""
 
@@ -54,7 +54,7 @@ def setitem_vjp(xp, out, x, value, *, key):
     return lambda ct: xp.setitem(ct, 0, key=key), None if cut else written
 
 
-@primitive(selects=True, promote=())
+@primitive(selects=True, linear=True, promote=())
 def take(x, indices, /, *, axis=None):
     """Elements of ``x`` at ``indices`` along ``axis``."""
 
@@ -66,7 +66,7 @@ def take_vjp(xp, out, x, indices, *, axis=None):
     return lambda ct: xp.scatter_add(ct, key=key, shape=shape), None
 
 
-@primitive(selects=True, promote=())
+@primitive(selects=True, linear=True, promote=())
 def take_along_axis(x, indices, /, *, axis=-1):
     """Elements of ``x`` at ``indices`` along ``axis``, the other axes matched by broadcasting."""
 

@@ -6,7 +6,7 @@ from ..axes import normalise_axis
 from ..core import composite, primitive
 
 
-@primitive
+@primitive(multilinear=True)
 def matmul(x1, x2, /):
     """Matrix product over the last two axes; a vector is a row on the left and a column on the right."""
 
@@ -36,7 +36,7 @@ def matmul_vjp(xp, out, x1, x2):
     )
 
 
-@primitive
+@primitive(linear=True)
 def matrix_transpose(x, /):
     """The last two axes exchanged."""
 

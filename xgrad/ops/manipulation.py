@@ -10,7 +10,7 @@ from ..core import composite, primitive
 from ..registry import register
 
 
-@primitive
+@primitive(linear=True)
 def reshape(x, /, shape, *, copy=None):
     """The same elements in another shape; one extent may be -1."""
 
@@ -26,7 +26,7 @@ def reshape_put_back(xp, base, part, *, shape, copy=None):
     return xp.reshape(part, base.shape)
 
 
-@primitive
+@primitive(linear=True)
 def permute_dims(x, /, axes):
     """The axes in another order."""
 
@@ -42,7 +42,7 @@ def permute_dims_put_back(xp, base, part, *, axes):
     return xp.permute_dims(part, inverse_permutation(tuple(a % len(axes) for a in axes)))
 
 
-@primitive
+@primitive(linear=True)
 def broadcast_to(x, /, shape):
     """``x`` repeated along new axes and axes of length one."""
 
@@ -92,7 +92,7 @@ def moveaxis(xp, x, source, destination, /):
     return xp.permute_dims(x, moved(x.ndim, source, destination))
 
 
-@primitive
+@primitive(linear=True)
 def concat(arrays, /, *, axis=0):
     """Arrays joined along an axis they have; None flattens them first."""
 
@@ -134,7 +134,7 @@ def unstack(xp, x, /, *, axis=0):
     return tuple(xp.getitem(x, key=(slice(None),) * place + (i, ...)) for i in range(x.shape[place]))
 
 
-@primitive
+@primitive(linear=True)
 def flip(x, /, *, axis=None):
     """The order of elements reversed along ``axis`` (every axis for None)."""
 
@@ -149,7 +149,7 @@ def flip_put_back(xp, base, part, *, axis=None):
     return xp.flip(part, axis=axis)
 
 
-@primitive
+@primitive(linear=True)
 def roll(x, /, shift, *, axis=None):
     """Elements moved along ``axis``, those that fall off coming back at the other end."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core import primitive
 
 
-@primitive(selects=True, promote=(1, 2))
+@primitive(selects=True, diagonal=True, promote=(1, 2))
 def where(condition, x1, x2, /):
     """``x1`` where the condition holds, else ``x2``."""
 

@@ -11,7 +11,7 @@ from ..axes import inverse_permutation, keepdims_shape, normalise_axes, normalis
 from ..core import primitive
 
 
-@primitive
+@primitive(linear=True)
 def sum(x, /, *, axis=None, dtype=None, keepdims=False):
     """Sum over ``axis``, or over all axes."""
 
@@ -22,7 +22,7 @@ def sum_vjp(xp, out, x, *, axis=None, dtype=None, keepdims=False):
     return lambda ct: xp.broadcast_to(xp.reshape(ct, kept), shape)
 
 
-@primitive(floating=True)
+@primitive(linear=True, floating=True)
 def mean(x, /, *, axis=None, keepdims=False):
     """Arithmetic mean over ``axis``, or over all axes."""
 
@@ -95,7 +95,7 @@ def min(x, /, *, axis=None, keepdims=False):
     """Smallest element over ``axis``, or over all axes."""
 
 
-@primitive
+@primitive(linear=True)
 def cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False):
     """Running sum along ``axis``."""
 
