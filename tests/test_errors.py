@@ -410,7 +410,7 @@ def test_cotangent_that_is_no_array():
 
 ONES = np.ones(3)
 TRANSFORMS = {
-    "non-scalar": (lambda: xg.grad(lambda x: x * 2)(ONES), ValueError, r"grad: .*scalar; got shape \(3,\).*vjp"),
+    "non-scalar": (lambda: xg.grad(lambda x: x * 2)(ONES), ValueError, r"grad: .*scalar; got shape \(3,\).*jacobian"),
     "one element": (lambda: xg.grad(lambda x: x * 2)(ONES[:1]), ValueError, r"grad: .*scalar; got shape \(1,\)"),
     "forgotten return": (lambda: xg.grad(lambda x: None)(ONES), TypeError, r"grad: .*scalar; got NoneType"),
     "tuple": (lambda: xg.grad(lambda x: (x.sum(), 1))(ONES), TypeError, r"grad: .*scalar; got tuple"),
@@ -437,8 +437,12 @@ TRANSFORMS = {
     ),
     "aux": (lambda: xg.grad(lambda x: x, has_aux=True)(1.0), TypeError, r"grad: .*has_aux.*\(value, aux\)"),
     "aux of vjp": (lambda: xg.vjp(lambda x: x, 1.0, has_aux=True), TypeError, r"vjp: .*has_aux.*\(value, aux\)"),
-    "too few cotangents": (lambda: xg.vjp(lambda x: (x, x), ONES)[1](ONES), ValueError, r"vjp: .*2 leaves.*got 1"),
-    "no cotangent": (lambda: xg.vjp(lambda x: x, ONES)[1](None), ValueError, r"vjp: .*1 lea.*got 0"),
+    "too few cotangents": (
+        lambda: xg.vjp(lambda x: (x, x), ONES)[1](ONES),
+        ValueError,
+        r"vjp: .*tuple of 2; got a ndarray",
+    ),
+    "no cotangent": (lambda: xg.vjp(lambda x: x, ONES)[1](None), ValueError, r"vjp: .*1 array.*got None"),
     "too many tangents": (
         lambda: xg.jvp(lambda x: x, (1.0,), (1.0, 2.0)),
         ValueError,

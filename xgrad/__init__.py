@@ -263,8 +263,10 @@ from .ops.utility import any as any
 from .ops.utility import diff as diff
 from .reverse import no_grad as no_grad
 from .tensor import Tensor as Tensor
+from .transforms import elementwise_grad as elementwise_grad
 from .transforms import grad as grad
 from .transforms import jvp as jvp
+from .transforms import linearize as linearize
 from .transforms import value_and_grad as value_and_grad
 from .transforms import vjp as vjp
 

@@ -1,26 +1,90 @@
-"""Transforms: functions that take a function and return one that computes its derivative.
-
-Arguments and results are arrays or trees of them (``pytree``).  They keep their kind: raw arrays of a library in, raw
-arrays of that library out; Tensors in, Tensors out; Python numbers in, 0-d NumPy arrays out.
-"""
+"""Reverse mode: vjp, grad and their kin."""
 
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
-import numpy as np
+from ..errors import kind
+from ..pytree import Structure, flatten, tree_map
+from ..registry import functions
+from ..reverse import cotangent_dtype, next_serial, reverse
+from ..tensor import Tensor, constant, gradient, owned, seed
+from .border import MISSING, Arguments, any_tensor, as_kind, outputs, outside, require_callable, split_aux, watch
 
-from .errors import kind
-from .pytree import flatten, tree_map
-from .registry import functions
-from .reverse import cotangent_dtype, next_serial, reverse
-from .tensor import Tensor, constant, gradient, leaf, owned, seed
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def vjp(f: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+class Pulled:
+    """A call of ``f`` on watched arguments: ``outs`` with their ``structure``, ``aux``, and the pass back.
+
+    Parameters
+    ----------
+    function : str
+        The transform, for messages.
+    f : callable
+        What is called.
+    primals : sequence
+        Its arguments, all of them differentiated.
+    has_aux : bool
+        Whether ``f`` returns ``(value, aux)``.
+    """
+
+    def __init__(self, function: str, f: Callable[..., Any], primals: Sequence[Any], has_aux: bool = False):
+        require_callable(function, f)
+        self.function = function
+        self.level = level = next_serial()
+        self.primals, self.arguments = flatten(tuple(primals))
+        try:
+            self.watched = [watch(function, p, level, "an argument") for p in self.primals]
+        except TypeError:  # the path is worth its time only in a message
+            for p, path in zip(self.primals, self.arguments.paths(), strict=True):
+                watch(function, p, level, f"argument {path}")
+            raise
+        value, aux = split_aux(function, f(*self.arguments(self.watched)), has_aux)
+        self.traced, self.structure = outputs(function, value)
+        self.outs = [outside(v, level) for v in self.traced]
+        self.aux = tree_map(lambda v: outside(v, level), aux) if has_aux else None
+
+    def pull(self, cts: Sequence[Any], keep: bool) -> list[Tensor]:
+        """One cotangent per leaf of the arguments for one per leaf of the result; None stands for ones."""
+        seeds: dict[Any, Any] = {}
+        for out, ct in zip(self.traced, cts, strict=True):
+            node = out.node
+            if node is not None and node.level == self.level:
+                start = seed(out, ct, self.function)
+                seeds[node] = start if node not in seeds else seeds[node] + start
+        found = reverse(seeds, keep)
+        nodes = [getattr(w, "leaf", w.node) for w in self.watched]
+        own = dict(zip(found, owned(found.values(), seeds.values()), strict=True))
+        return [_cotangent(w, own.get(n)) for w, n in zip(self.watched, nodes, strict=True)]
+
+    def result(self, raw: bool) -> Any:
+        """What ``f`` returned, in the caller's terms."""
+        return self.structure([as_kind(v, raw) for v in self.outs])
+
+
+def _cotangent(primal: Tensor, ct: Any) -> Tensor:
+    if ct is None:
+        inner = primal.value
+        like = inner if type(inner) is Tensor else constant(inner)
+        return functions.zeros_like(like, dtype=cotangent_dtype(primal.dtype))
+    return gradient(ct)
+
+
+def cotangents_of(function: str, structure: Structure, ct: Any) -> list[Any]:
+    """The leaves of a cotangent that must have the structure of a result."""
+    leaves = structure.leaves_of(ct, f"{function}: the cotangent")
+    if any(v is None for v in leaves):
+        raise ValueError(
+            f"{function}: the cotangent must be {structure.count} arrays like the value; got None. Pass zeros."
+        )
+    return leaves
+
+
+def vjp(f: Callable[..., Any], /, *primals: Any, has_aux: bool = False, **kwargs: Any) -> tuple[Any, ...]:
     """The value of ``f`` and its pullback, which takes a cotangent of the value to one of every primal.
 
     Parameters
@@ -28,15 +92,24 @@ def vjp(f: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> tuple
     f : callable
         A function of arrays or trees of arrays.
     *primals
-        Its arguments, all of them differentiated.
+        Its positional arguments, all of them differentiated.
     has_aux : bool
         ``f`` returns ``(value, aux)`` and only the value is differentiated.
+    **kwargs
+        Passed on to ``f``, not differentiated.
 
     Returns
     -------
     tuple
         ``(value, pullback)``, and ``aux`` as a third when ``has_aux``.  ``pullback(ct)`` returns a tuple with one
-        cotangent per primal, of its shape and dtype.  It may be called any number of times.
+        cotangent per primal, of its structure, shapes and dtypes.  It may be called any number of times.
+
+    Raises
+    ------
+    TypeError
+        When ``f`` is no function, or an argument holds what is no number.
+    ValueError
+        When the cotangent differs from the value in structure or shape.
 
     Examples
     --------
@@ -46,106 +119,70 @@ def vjp(f: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> tuple
     >>> pullback(np.array([1.0, 0.0, 1.0]))
     (array([2., 0., 6.]),)
     """
-    value, pull, aux = _vjp("vjp", f, primals, has_aux)
-    leaves, build = flatten(value)
-    raw = not _any_tensor(primals)
+    require_callable("vjp", f)
+    pulled = Pulled("vjp", functools.partial(f, **kwargs) if kwargs else f, primals, has_aux)
+    raw = not any_tensor(pulled.primals)
 
     def pullback(ct: Any) -> tuple[Any, ...]:
-        given, _ = flatten(ct)
-        if len(given) != len(leaves):
-            raise ValueError(f"vjp: the cotangent must have {len(leaves)} leaves like the value; got {len(given)}.")
-        outer = raw and not _any_tensor(given)
-        return tuple(tree_map(lambda g: _as_kind(g, outer), part) for part in pull(given, True))
+        given = cotangents_of("vjp", pulled.structure, ct)
+        outer = raw and not any_tensor(given)
+        return pulled.arguments([as_kind(g, outer) for g in pulled.pull(given, True)])
 
-    value = build([_as_kind(v, raw) for v in leaves])
-    return (value, pullback, aux) if has_aux else (value, pullback)
-
-
-def _callable(function: str, f: Any) -> None:
-    if not callable(f):
-        raise TypeError(f"{function}: the first argument must be a function; got {kind(f)}. Give f itself, not f(x).")
+    value = pulled.result(raw)
+    if not has_aux:
+        return value, pullback
+    return value, pullback, tree_map(lambda v: as_kind(v, raw), pulled.aux)
 
 
-def _any_tensor(tree: Any) -> bool:
-    return any(isinstance(v, Tensor) for v in flatten(tree)[0])
+def scalar(pulled: Pulled) -> None:
+    """TypeError or ValueError unless the result is one real number."""
+    name = pulled.function
+    if pulled.structure.type is not None:
+        got = "NoneType" if pulled.structure.type is type(None) else pulled.structure.type.__name__
+        raise TypeError(f"{name}: the function must return one scalar; got {got}. Return an array of shape ().")
+    out = pulled.outs[0]
+    if out.shape:
+        raise ValueError(f"{name}: the function must return a scalar; got shape {out.shape}. Sum it, or use jacobian.")
+    if out.dtype.kind != "f":
+        raise TypeError(
+            f"{name}: the function must return a real number; got {out.dtype}. Pass floats, or take xgrad.real."
+        )
 
 
-def _as_kind(value: Any, raw: bool) -> Any:
-    """A result in the caller's terms: raw where the arguments were raw, unless something outside watches it."""
-    return value.value if raw and isinstance(value, Tensor) and not value.requires_grad else value
-
-
-def _watch(primal: Any, level: int) -> Tensor:
-    """``primal`` as a leaf at ``level``."""
-    value = primal if isinstance(primal, Tensor) else functions.asarray(primal)
-    inner = value if value.requires_grad else value.value
-    return constant(inner, leaf(value, level)) if isinstance(inner, Tensor) else constant(inner, leaf(inner, level))
-
-
-def _vjp(function: str, f: Callable[..., Any], primals: Sequence[Any], has_aux: bool) -> tuple[Any, Any, Any]:
-    """The value of ``f`` as a tree of Tensors, ``pull(cts, keep)``, and what else it returned."""
-    _callable(function, f)
-    level = next_serial()
-    watched = [tree_map(lambda p: _watch(p, level), primal) for primal in primals]
-    result = f(*watched)
-    if has_aux and not (isinstance(result, tuple) and len(result) == 2):
-        raise TypeError(f"{function}: with has_aux=True the function must return (value, aux); got {kind(result)}.")
-    value, aux = result if has_aux else (result, None)
-    outs, build = flatten(value)
-    traced = [v if isinstance(v, Tensor) else functions.asarray(v) for v in outs]
-
-    def pull(cts: Sequence[Any], keep: bool) -> list[Any]:
-        seeds: dict[Any, Any] = {}
-        for out, ct in zip(traced, cts, strict=True):
-            if out.node is not None and out.node.level == level:
-                start = seed(out, ct, function)
-                seeds[out.node] = start if out.node not in seeds else seeds[out.node] + start
-        found = reverse(seeds, keep)
-        found = dict(zip(found, owned(found.values(), seeds.values()), strict=True))
-        return [tree_map(lambda w: _cotangent(w, found.get(getattr(w, "leaf", w.node))), primal) for primal in watched]
-
-    return build([_outside(v, level) for v in traced]), pull, tree_map(lambda v: _outside(v, level), aux)
-
-
-def _outside(value: Any, level: int) -> Any:
-    """A result as the caller sees it, without this transform's level."""
-    if isinstance(value, Tensor) and value.node is not None and value.node.level == level:
-        return value.value if isinstance(value.value, Tensor) else constant(value.value)
-    return value
-
-
-def _cotangent(primal: Tensor, ct: Any) -> Tensor:
-    if ct is None:
-        dtype = cotangent_dtype(primal.dtype)
-        inner = primal.value
-        return functions.zeros_like(inner if isinstance(inner, Tensor) else constant(inner), dtype=dtype)
-    return gradient(ct)
-
-
-def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False):
+@overload
+def value_and_grad(
+    f: Callable[P, R], /, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[P, tuple[R, Any]]: ...
+@overload
+def value_and_grad(
+    *, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, tuple[R, Any]]]: ...
+def value_and_grad(f: Any = MISSING, /, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
     """A function that returns the value of ``f``, a scalar, and its gradient.
 
     Parameters
     ----------
     f : callable
-        A function that returns a real scalar (0-d, or ``(scalar, aux)`` when ``has_aux``).
+        A function that returns a real scalar (0-d, or ``(scalar, aux)`` when ``has_aux``).  Without it the result is a
+        decorator: ``@value_and_grad(argnums=1)``.
     argnums : int or sequence of int
-        Which positional arguments to differentiate; the gradient is a tuple when a sequence is given.
+        Which positional arguments to differentiate, negative ones from the end; the gradient is a tuple when a
+        sequence is given.
     has_aux : bool
         Whether ``f`` returns something else besides, which is passed through.
 
     Returns
     -------
     callable
-        ``(value, gradient)``, or ``((value, aux), gradient)``; a gradient has the shape and dtype of its argument.
-        For complex arguments it is the direction of steepest ascent.
+        ``(value, gradient)``, or ``((value, aux), gradient)``; a gradient has the structure, shapes and dtypes of its
+        argument (float64 for integers).  For complex arguments it is the direction of steepest ascent.
 
     Raises
     ------
     ValueError
-        When the result is no scalar.
+        When the result is no scalar, or ``argnums`` names no argument.
     TypeError
-        When the result is not real.
+        When the result is not real, or a differentiated argument holds what is no number.
 
     Examples
     --------
@@ -155,110 +192,118 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
     >>> gradient
     array([2., 4.])
     """
-    _callable("grad", f)
-    single = not isinstance(argnums, tuple | list)
-    try:
-        numbers = tuple(map(operator.index, argnums if isinstance(argnums, tuple | list) else (argnums,)))
-    except TypeError:
-        raise TypeError(f"grad: argnums must be an int or several; got {argnums!r}.") from None
+    return _value_and_grad("value_and_grad", f, argnums, has_aux)
+
+
+def _value_and_grad(function: str, f: Any, argnums: Any, has_aux: bool) -> Any:
+    chosen = Arguments(function, argnums)
+    if f is MISSING:
+        return lambda g: _value_and_grad(function, g, argnums, has_aux)
+    require_callable(function, f)
 
     @functools.wraps(f)
-    def gradient_of(*args: Any, **kwargs: Any) -> Any:
-        for n in numbers:
-            if not -len(args) <= n < len(args):
-                raise ValueError(f"grad: argnums names no positional argument; got {n} for {len(args)} of them.")
-        places = [n % len(args) for n in numbers]
-        if len(set(places)) < len(places):
-            raise ValueError(f"grad: argnums names an argument twice; got {argnums}. Name each once.")
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        of_chosen, primals = chosen.bind(f, args, kwargs)
+        pulled = Pulled(function, of_chosen, primals, has_aux)
+        scalar(pulled)
+        raw = not any_tensor(flatten((args, kwargs))[0])
+        parts = pulled.arguments([as_kind(g, raw) for g in pulled.pull([None], False)])
+        value = as_kind(pulled.outs[0], raw)
+        if has_aux:
+            value = value, tree_map(lambda v: as_kind(v, raw), pulled.aux)
+        return value, (parts[0] if chosen.single else parts)
 
-        def of_chosen(*chosen: Any) -> Any:
-            every = list(args)
-            for place, value in zip(places, chosen, strict=True):
-                every[place] = value
-            return f(*every, **kwargs)
-
-        value, pull, aux = _vjp("grad", of_chosen, [args[p] for p in places], has_aux)
-        if not isinstance(value, Tensor):
-            raise TypeError(
-                f"grad: the function must return one scalar; got {kind(value)}. Return an array of shape ()."
-            )
-        if value.shape:
-            raise ValueError(f"grad: the function must return a scalar; got shape {value.shape}. Sum it, or use vjp.")
-        if value.dtype.kind != "f":
-            raise TypeError(
-                f"grad: the function must return a real number; got {value.dtype}. Pass floats, or take xgrad.real."
-            )
-        raw = not _any_tensor((args, kwargs))
-        parts = tuple(tree_map(lambda g: _as_kind(g, raw), part) for part in pull([None], False))
-        value = _as_kind(value, raw)
-        aux = tree_map(lambda v: _as_kind(v, raw), aux)
-        return ((value, aux) if has_aux else value), (parts[0] if single else parts)
-
-    return gradient_of
+    return value_and_gradient
 
 
-def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False):
-    """A function that returns the gradient of ``f``, a real scalar; see ``value_and_grad``.
+@overload
+def grad(f: Callable[P, Any], /, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[P, Any]: ...
+@overload
+def grad(
+    *, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]: ...
+def grad(f: Any = MISSING, /, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
+    """A function that returns the gradient of ``f``, a real scalar; its parameters are those of ``value_and_grad``.
+
+    Returns
+    -------
+    callable
+        The gradient, or ``(gradient, aux)`` when ``has_aux``.
 
     Examples
     --------
     >>> import xgrad as xg
     >>> float(xg.grad(xg.grad(lambda x: x**3))(2.0))
     12.0
+
+    As a decorator, bare or with arguments:
+
+    >>> @xg.grad(argnums=1)
+    ... def rate(speed, time):
+    ...     return speed * time**2
+    >>> float(rate(3.0, 2.0))
+    12.0
     """
-    both = value_and_grad(f, argnums, has_aux)
+    if f is MISSING:
+        return lambda g: grad(g, argnums, has_aux)
+    both = _value_and_grad("grad", f, argnums, has_aux)
 
     @functools.wraps(f)
     def gradient_only(*args: Any, **kwargs: Any) -> Any:
-        value, gradient_ = both(*args, **kwargs)
-        return (gradient_, value[1]) if has_aux else gradient_
+        value, slope = both(*args, **kwargs)
+        return (slope, value[1]) if has_aux else slope
 
     return gradient_only
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """The value of ``f`` and its derivative in the direction of ``tangents``: the pullback, pulled back.
+@overload
+def elementwise_grad(f: Callable[P, Any], /, argnums: int | Sequence[int] = 0) -> Callable[P, Any]: ...
+@overload
+def elementwise_grad(*, argnums: int | Sequence[int] = 0) -> Callable[[Callable[P, Any]], Callable[P, Any]]: ...
+def elementwise_grad(f: Any = MISSING, /, argnums: int | Sequence[int] = 0) -> Any:
+    """A function that returns the derivative of every element of ``f(x)`` by the same element of ``x``.
+
+    It is the gradient of the sum of ``f``, so an ``f`` whose elements depend on several elements of ``x`` gives the
+    sums of the columns of its Jacobian.
 
     Parameters
     ----------
     f : callable
-        A function of arrays or trees of arrays.
-    primals, tangents : sequence
-        The arguments and their directions, of equal structure and shapes.
+        An elementwise function of real arrays.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate.
 
     Returns
     -------
-    tuple
-        The value and its tangent, of the same structure.
+    callable
+        The derivatives, of the shape and dtype of the argument.
+
+    Raises
+    ------
+    TypeError
+        When ``f`` returns anything but one real array.
 
     Examples
     --------
     >>> import numpy as np
     >>> import xgrad as xg
-    >>> xg.jvp(lambda x: x**2, (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
-    (array([1., 4.]), array([ 2., 40.]))
+    >>> xg.elementwise_grad(xg.sin)(np.array([0.0, np.pi]))
+    array([ 1., -1.])
     """
-    _callable("jvp", f)
-    for name, given in (("primals", primals), ("tangents", tangents)):
-        if not isinstance(given, tuple | list):
-            raise TypeError(f"jvp: {name} must be a tuple, one entry per argument; got {kind(given)}. Write (x,).")
-    if len(primals) != len(tangents):
-        raise ValueError(f"jvp: one tangent per primal; got {len(primals)} primals and {len(tangents)} tangents.")
-    for p, t in zip(flatten(list(primals))[0], flatten(list(tangents))[0], strict=True):
-        if np.shape(p) != np.shape(t) and getattr(p, "shape", ()) != getattr(t, "shape", ()):
-            raise ValueError(f"jvp: a tangent must have the shape of its primal; got {kind(t)} for {kind(p)}.")
-    value, pull, _ = _vjp("jvp", f, primals, False)
-    outs, build = flatten(value)
-    # The pullback is linear, so it may be pulled back at any cotangent; a generic one has no accidental zeros.
-    generic = [functions.full_like(v, 1.0, dtype=cotangent_dtype(v.dtype)) + _ripple(v) for v in outs]
-    _, push, _ = _vjp("jvp", lambda *cts: pull(cts, True), generic, False)
-    rates = push(flatten(list(tangents))[0], False)
-    raw = not _any_tensor((primals, tangents))
-    return build([_as_kind(v, raw) for v in outs]), build([_as_kind(r, raw) for r in rates])
+    chosen = Arguments("elementwise_grad", argnums)
+    if f is MISSING:
+        return lambda g: elementwise_grad(g, argnums)
+    require_callable("elementwise_grad", f)
 
+    @functools.wraps(f)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        pulled = Pulled("elementwise_grad", *chosen.bind(f, args, kwargs))
+        out = pulled.outs[0] if pulled.structure.type is None else None
+        if out is None or out.dtype.kind != "f":
+            got = kind(pulled.result(True))
+            raise TypeError(f"elementwise_grad: the function must return one real array; got {got}. Use jacobian.")
+        raw = not any_tensor(flatten((args, kwargs))[0])
+        parts = pulled.arguments([as_kind(g, raw) for g in pulled.pull([None], False)])
+        return parts[0] if chosen.single else parts
 
-def _ripple(like: Tensor) -> Tensor:
-    """Numbers between 0 and 1 without a pattern that a computation would cancel."""
-    steps = functions.arange(1, like.size + 1, dtype=np.float64, device=like.device)
-    noise = functions.reshape(functions.remainder(steps * 0.6180339887498949, 1.0), like.shape)
-    return functions.astype(noise, cotangent_dtype(like.dtype))
+    return derivative
