@@ -265,6 +265,9 @@ from .reverse import no_grad as no_grad
 from .tensor import Tensor as Tensor
 from .transforms import elementwise_grad as elementwise_grad
 from .transforms import grad as grad
+from .transforms import hessian as hessian
+from .transforms import hvp as hvp
+from .transforms import jacobian as jacobian
 from .transforms import jvp as jvp
 from .transforms import linearize as linearize
 from .transforms import value_and_grad as value_and_grad

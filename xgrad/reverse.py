@@ -36,6 +36,7 @@ next_serial = itertools.count(1).__next__  # numbers nodes, levels and no_grad b
 
 class _State(threading.local):
     blocked = -1  # levels up to this one do not record in this thread
+    masked = False  # whether cotangents may hold exact zeros that a selection made, for passes inside a pass
 
     def __init__(self):
         self.outer: list[int] = []  # what ``blocked`` was outside the no_grad blocks that are open
@@ -110,15 +111,30 @@ def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any]
     ``keep`` leaves the graph for another pass; ``keep_grads`` makes of a cotangent what is stored on its node.
     """
     raw = [strip(ct) for ct in seeds.values()]
-    with namespace_of(raw[0]).around(raw) if raw else contextlib.nullcontext():
+    with namespace_of(raw[0]).around(raw) if raw else contextlib.nullcontext(), exact_zeros(state.masked):
         return _walk(dict(seeds), keep, keep_grads)
+
+
+class exact_zeros:
+    """Context for passes whose cotangents may hold exact zeros, which stay zero whatever derivative they meet."""
+
+    __slots__ = ("before", "masked")
+
+    def __init__(self, masked: bool = True):
+        self.masked = masked
+
+    def __enter__(self):
+        self.before, state.masked = state.masked, self.masked
+
+    def __exit__(self, *exc):
+        state.masked = self.before
 
 
 def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None) -> dict[Node, Any]:
     newest = [(-node.serial, node) for node in cts if node.edges != ()]
     heapify(newest)
     owned: set[Node] = set()
-    masked = lifted = False
+    masked, lifted = state.masked, False
     kind: type | None = None
     while newest:
         node = heappop(newest)[1]
@@ -138,7 +154,7 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
             lifted = isinstance(ct, Face) or (kind is Results and ct.lifted)
         op = node.op
         if op.selects:
-            masked = True
+            masked = state.masked = True
         for parent, pullback, position in edges:
             try:
                 if lifted:

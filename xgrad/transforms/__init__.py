@@ -4,6 +4,9 @@ Arguments and results are arrays or trees of them (``pytree``).  They keep their
 arrays of that library out; Tensors in, Tensors out; Python numbers in, 0-d NumPy arrays out.
 """
 
+from .matrices import hessian as hessian
+from .matrices import hvp as hvp
+from .matrices import jacobian as jacobian
 from .pullbacks import elementwise_grad as elementwise_grad
 from .pullbacks import grad as grad
 from .pullbacks import value_and_grad as value_and_grad

@@ -134,13 +134,12 @@ def vjp(f: Callable[..., Any], /, *primals: Any, has_aux: bool = False, **kwargs
     return value, pullback, tree_map(lambda v: as_kind(v, raw), pulled.aux)
 
 
-def scalar(pulled: Pulled) -> None:
+def require_scalar(name: str, structure: Structure, outs: Sequence[Tensor]) -> None:
     """TypeError or ValueError unless the result is one real number."""
-    name = pulled.function
-    if pulled.structure.type is not None:
-        got = "NoneType" if pulled.structure.type is type(None) else pulled.structure.type.__name__
+    if structure.type is not None:
+        got = "NoneType" if structure.type is type(None) else structure.type.__name__
         raise TypeError(f"{name}: the function must return one scalar; got {got}. Return an array of shape ().")
-    out = pulled.outs[0]
+    out = outs[0]
     if out.shape:
         raise ValueError(f"{name}: the function must return a scalar; got shape {out.shape}. Sum it, or use jacobian.")
     if out.dtype.kind != "f":
@@ -192,20 +191,21 @@ def value_and_grad(f: Any = MISSING, /, argnums: int | Sequence[int] = 0, has_au
     >>> gradient
     array([2., 4.])
     """
-    return _value_and_grad("value_and_grad", f, argnums, has_aux)
+    return value_and_gradient("value_and_grad", f, argnums, has_aux)
 
 
-def _value_and_grad(function: str, f: Any, argnums: Any, has_aux: bool) -> Any:
+def value_and_gradient(function: str, f: Any, argnums: Any, has_aux: bool) -> Any:
+    """``value_and_grad`` under the name of the transform that uses it."""
     chosen = Arguments(function, argnums)
     if f is MISSING:
-        return lambda g: _value_and_grad(function, g, argnums, has_aux)
+        return lambda g: value_and_gradient(function, g, argnums, has_aux)
     require_callable(function, f)
 
     @functools.wraps(f)
-    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+    def both(*args: Any, **kwargs: Any) -> Any:
         of_chosen, primals = chosen.bind(f, args, kwargs)
         pulled = Pulled(function, of_chosen, primals, has_aux)
-        scalar(pulled)
+        require_scalar(function, pulled.structure, pulled.outs)
         raw = not any_tensor(flatten((args, kwargs))[0])
         parts = pulled.arguments([as_kind(g, raw) for g in pulled.pull([None], False)])
         value = as_kind(pulled.outs[0], raw)
@@ -213,7 +213,7 @@ def _value_and_grad(function: str, f: Any, argnums: Any, has_aux: bool) -> Any:
             value = value, tree_map(lambda v: as_kind(v, raw), pulled.aux)
         return value, (parts[0] if chosen.single else parts)
 
-    return value_and_gradient
+    return both
 
 
 @overload
@@ -246,7 +246,7 @@ def grad(f: Any = MISSING, /, argnums: int | Sequence[int] = 0, has_aux: bool = 
     """
     if f is MISSING:
         return lambda g: grad(g, argnums, has_aux)
-    both = _value_and_grad("grad", f, argnums, has_aux)
+    both = value_and_gradient("grad", f, argnums, has_aux)
 
     @functools.wraps(f)
     def gradient_only(*args: Any, **kwargs: Any) -> Any:
