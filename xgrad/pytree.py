@@ -70,6 +70,7 @@ class Structure:
 
 
 _LEAF = Structure(None, (), [], None)
+_leaf_types: set[type] = set()  # types met as leaves
 _registered: dict[type, tuple[Callable[[Any], Any], Callable[..., Any]]] = {}
 _static_fields: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 
@@ -97,6 +98,7 @@ def register(type: type, apart: Callable[[Any], Any], together: Callable[..., An
     [1.0, 2.0]
     """
     _registered[type] = (apart, together)
+    _leaf_types.discard(type)
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
@@ -117,10 +119,14 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
 
 def _flatten(tree: Any, leaves: list[Any]) -> Structure:
     kind = type(tree)
+    if kind in _leaf_types:
+        leaves.append(tree)
+        return _LEAF
     if kind is list or kind is tuple:
         return Structure(kind, tuple(range(len(tree))), [_flatten(child, leaves) for child in tree], kind)
     children, keys, join = _parts(tree)
     if join is None:
+        _leaf_types.add(kind)
         leaves.append(tree)
         return _LEAF
     return Structure(kind, keys, [_flatten(child, leaves) for child in children], join)

@@ -111,20 +111,21 @@ def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any]
     ``keep`` leaves the graph for another pass; ``keep_grads`` makes of a cotangent what is stored on its node.
     """
     raw = [strip(ct) for ct in seeds.values()]
-    with namespace_of(raw[0]).around(raw) if raw else contextlib.nullcontext(), exact_zeros(state.masked):
-        return _walk(dict(seeds), keep, keep_grads)
+    masked = state.masked
+    try:
+        with namespace_of(raw[0]).around(raw) if raw else contextlib.nullcontext():
+            return _walk(dict(seeds), keep, keep_grads)
+    finally:
+        state.masked = masked
 
 
 class exact_zeros:
     """Context for passes whose cotangents may hold exact zeros, which stay zero whatever derivative they meet."""
 
-    __slots__ = ("before", "masked")
-
-    def __init__(self, masked: bool = True):
-        self.masked = masked
+    __slots__ = ("before",)
 
     def __enter__(self):
-        self.before, state.masked = state.masked, self.masked
+        self.before, state.masked = state.masked, True
 
     def __exit__(self, *exc):
         state.masked = self.before

@@ -34,6 +34,11 @@ def any_tensor(leaves: Sequence[Any]) -> bool:
     return any(type(v) is Tensor for v in leaves)
 
 
+def all_raw(primals: Sequence[Any], *others: Any) -> bool:
+    """Whether no Tensor is among the leaves ``primals`` nor in other trees; then results are raw."""
+    return not any_tensor(primals) and not any_tensor(flatten(others)[0])
+
+
 def as_kind(value: Any, raw: bool) -> Any:
     """A result in the caller's terms: raw where the arguments were raw, unless something outside watches it."""
     return value.value if raw and type(value) is Tensor and not value.requires_grad else value
@@ -54,9 +59,11 @@ def inside(function: str, primal: Any, path: str) -> Any:
     return primal if primal.requires_grad else primal.value
 
 
-def watch(function: str, primal: Any, level: int, path: str) -> Tensor:
-    """``primal`` as a leaf at ``level``."""
-    value = inside(function, primal, path)
+def watch(primal: Any, level: int) -> Tensor:
+    """``primal`` as a leaf at ``level``; ``inside`` says what is wrong where that fails."""
+    value = primal if type(primal) is Tensor else functions.asarray(primal)
+    node = value.node
+    value = value.value if node is None or node.level < 0 else value
     return constant(value, leaf(value, level))
 
 

@@ -12,7 +12,7 @@ from ..pytree import flatten, tree_map
 from ..registry import functions
 from ..reverse import cotangent_dtype, exact_zeros
 from ..tensor import Tensor
-from .border import MISSING, Arguments, any_tensor, as_kind, inside, require_callable
+from .border import MISSING, Arguments, all_raw, any_tensor, as_kind, inside, require_callable
 from .pullbacks import Pulled, require_scalar, value_and_gradient
 from .pushforwards import Linear, moving, pushed
 
@@ -99,7 +99,7 @@ def _jacobian(function: str, f: Any, argnums: Any, mode: Any, has_aux: bool, hol
     @functools.wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
         pulled = Pulled(function, *chosen.bind(f, args, kwargs), has_aux=has_aux)
-        raw = not any_tensor(flatten((args, kwargs))[0])
+        raw = all_raw(pulled.primals, args, kwargs)
         _check_dtypes(pulled, holomorphic)
         height, width = sum(v.size for v in pulled.outs), sum(w.size for w in pulled.watched)
         forward = mode == "forward" or (mode is None and width < height)

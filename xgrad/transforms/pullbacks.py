@@ -11,7 +11,19 @@ from ..pytree import Structure, flatten, tree_map
 from ..registry import functions
 from ..reverse import cotangent_dtype, next_serial, reverse
 from ..tensor import Tensor, constant, gradient, owned, seed
-from .border import MISSING, Arguments, any_tensor, as_kind, outputs, outside, require_callable, split_aux, watch
+from .border import (
+    MISSING,
+    Arguments,
+    all_raw,
+    any_tensor,
+    as_kind,
+    inside,
+    outputs,
+    outside,
+    require_callable,
+    split_aux,
+    watch,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,10 +50,10 @@ class Pulled:
         self.level = level = next_serial()
         self.primals, self.arguments = flatten(tuple(primals))
         try:
-            self.watched = [watch(function, p, level, "an argument") for p in self.primals]
+            self.watched = [watch(p, level) for p in self.primals]
         except TypeError:  # the path is worth its time only in a message
             for p, path in zip(self.primals, self.arguments.paths(), strict=True):
-                watch(function, p, level, f"argument {path}")
+                inside(function, p, f"argument {path}")
             raise
         value, aux = split_aux(function, f(*self.arguments(self.watched)), has_aux)
         self.traced, self.structure = outputs(function, value)
@@ -206,7 +218,7 @@ def value_and_gradient(function: str, f: Any, argnums: Any, has_aux: bool) -> An
         of_chosen, primals = chosen.bind(f, args, kwargs)
         pulled = Pulled(function, of_chosen, primals, has_aux)
         require_scalar(function, pulled.structure, pulled.outs)
-        raw = not any_tensor(flatten((args, kwargs))[0])
+        raw = all_raw(pulled.primals, args, kwargs)
         parts = pulled.arguments([as_kind(g, raw) for g in pulled.pull([None], False)])
         value = as_kind(pulled.outs[0], raw)
         if has_aux:
@@ -302,7 +314,7 @@ def elementwise_grad(f: Any = MISSING, /, argnums: int | Sequence[int] = 0) -> A
         if out is None or out.dtype.kind != "f":
             got = kind(pulled.result(True))
             raise TypeError(f"elementwise_grad: the function must return one real array; got {got}. Use jacobian.")
-        raw = not any_tensor(flatten((args, kwargs))[0])
+        raw = all_raw(pulled.primals, args, kwargs)
         parts = pulled.arguments([as_kind(g, raw) for g in pulled.pull([None], False)])
         return parts[0] if chosen.single else parts
 
