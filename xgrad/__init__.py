@@ -263,6 +263,9 @@ from .ops.utility import any as any
 from .ops.utility import diff as diff
 from .reverse import no_grad as no_grad
 from .tensor import Tensor as Tensor
+from .transforms import checkpoint as checkpoint
+from .transforms import custom_jvp as custom_jvp
+from .transforms import custom_vjp as custom_vjp
 from .transforms import elementwise_grad as elementwise_grad
 from .transforms import grad as grad
 from .transforms import hessian as hessian
@@ -270,6 +273,7 @@ from .transforms import hvp as hvp
 from .transforms import jacobian as jacobian
 from .transforms import jvp as jvp
 from .transforms import linearize as linearize
+from .transforms import stop_gradient as stop_gradient
 from .transforms import value_and_grad as value_and_grad
 from .transforms import vjp as vjp
 

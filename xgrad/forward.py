@@ -148,13 +148,14 @@ def advance(op: Any, pullbacks: Any, arrays: Any, inner: Any, watched: list[int]
                 else [(nodes[i], pullbacks[i]) for i in watched if pullbacks[i] is not None]
             )
             tangents = _transposed(pairs, outs, lifted)
-        made = [_wrapped(parent.level, op, v, t, masked) for v, t in zip(outs, tangents, strict=True)]
+        made = [dual(parent.level, op, v, t, masked) for v, t in zip(outs, tangents, strict=True)]
         return op.bundle(made) if op.results else made[0]
     edges = tuple((nodes[i], pullbacks[i], i) for i in watched if pullbacks[i] is not None)
     return parent.record(op, edges, out, params) if edges else _tensor(out)
 
 
-def _wrapped(level: int, op: Any, out: Any, tangent: Any, masked: bool) -> Tensor:
+def dual(level: int, op: Any, out: Any, tangent: Any, masked: bool) -> Tensor:
+    """``out`` on a level of forward mode with its tangent; a constant where there is none."""
     if tangent is None:
         return _tensor(out)
     node = Dual(level, op, out, tangent, masked)

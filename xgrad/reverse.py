@@ -105,16 +105,19 @@ class Results(tuple):
         return any(isinstance(ct, Face) for ct in self)
 
 
-def reverse(seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None = None) -> dict[Node, Any]:
+def reverse(
+    seeds: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None = None, since: int = 0
+) -> dict[Node, Any]:
     """Pull the cotangents ``seeds`` back to the leaves; returns those of the leaves, raw or Tensors.
 
-    ``keep`` leaves the graph for another pass; ``keep_grads`` makes of a cotangent what is stored on its node.
+    ``keep`` leaves the graph for another pass; ``keep_grads`` makes of a cotangent what is stored on its node.  Nodes
+    with a serial number up to ``since`` count as leaves.
     """
     raw = [strip(ct) for ct in seeds.values()]
     masked = state.masked
     try:
         with namespace_of(raw[0]).around(raw) if raw else contextlib.nullcontext():
-            return _walk(dict(seeds), keep, keep_grads)
+            return _walk(dict(seeds), keep, keep_grads, since)
     finally:
         state.masked = masked
 
@@ -131,7 +134,7 @@ class exact_zeros:
         state.masked = self.before
 
 
-def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None) -> dict[Node, Any]:
+def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None, since: int) -> dict[Node, Any]:
     newest = [(-node.serial, node) for node in cts if node.edges != ()]
     heapify(newest)
     owned: set[Node] = set()
@@ -169,7 +172,7 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
             known = cts.get(parent)
             if known is None:
                 cts[parent] = part
-                if parent.edges != ():
+                if parent.op is not None and parent.serial > since:  # no leaf
                     heappush(newest, (-parent.serial, parent))
             elif lifted:
                 cts[parent] = part + known  # the Tensor on the left: some libraries refuse it on the right

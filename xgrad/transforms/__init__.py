@@ -4,6 +4,10 @@ Arguments and results are arrays or trees of them (``pytree``).  They keep their
 arrays of that library out; Tensors in, Tensors out; Python numbers in, 0-d NumPy arrays out.
 """
 
+from .checkpointing import checkpoint as checkpoint
+from .custom import custom_jvp as custom_jvp
+from .custom import custom_vjp as custom_vjp
+from .custom import stop_gradient as stop_gradient
 from .matrices import hessian as hessian
 from .matrices import hvp as hvp
 from .matrices import jacobian as jacobian
