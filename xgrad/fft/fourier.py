@@ -19,7 +19,7 @@ from ..errors import not_an_array
 # halve.  ``forward`` chooses the sign of the exponent.
 
 
-@primitive(floating=True)
+@primitive(linear=True, floating=True)
 def c2c(x, /, *, s, axes, norm, forward):
     """Sum of ``x[j] * exp(-2j * pi * j * k / n)`` over j, with ``+2j`` backwards; ``x`` is cropped or padded to n."""
 
@@ -30,7 +30,7 @@ def c2c_vjp(xp, out, x, *, s, axes, norm, forward):
     return lambda ct: _resized(xp, xp.fft.c2c(ct, s=s, axes=axes, norm=norm, forward=forward), shape)
 
 
-@primitive(floating=True)
+@primitive(linear=True, floating=True)
 def r2c(x, /, *, s, axes, norm, forward):
     """The bins 0 to n // 2 of ``c2c`` of a real signal."""
 
@@ -46,7 +46,7 @@ def r2c_vjp(xp, out, x, *, s, axes, norm, forward):
     return pullback
 
 
-@primitive(floating=True)
+@primitive(linear=True, floating=True)
 def c2r(x, /, *, s, axes, norm, forward):
     """The real signal of length n of which ``x`` is the half spectrum; the imaginary parts of bins 0 and n/2 are lost.
 

@@ -52,7 +52,7 @@ def cross(xp, a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
 # Convolution ----------------------------------------------------------------------------------------------------------
 
 
-@primitive
+@primitive(multilinear=True)
 def convolve(a, v, /, *, mode="full"):
     """Discrete convolution of two vectors: ``out[k] = sum_i a[i] * v[k - i]``."""
 
