@@ -114,9 +114,12 @@ def reverse(
     with a serial number up to ``since`` count as leaves.
     """
     raw = [strip(ct) for ct in seeds.values()]
+    xp = namespace_of(raw[0]) if raw else None
     masked = state.masked
     try:
-        with namespace_of(raw[0]).around(raw) if raw else contextlib.nullcontext():
+        if xp is None or xp.single:  # no device to choose
+            return _walk(dict(seeds), keep, keep_grads, since)
+        with xp.around(raw):
             return _walk(dict(seeds), keep, keep_grads, since)
     finally:
         state.masked = masked
