@@ -13,10 +13,12 @@ RULES = sorted(n for n, f in every_function().items() if hasattr(f, "op") and f.
 
 
 def mutated(rule, change):
-    """A rule whose pullbacks are each put through ``change(position, pullback)``."""
+    """A rule whose pullbacks are each put through ``change(position, pullback)``; a joint one is taken apart."""
 
     def mutant(xp, out, *arrays, **metadata):
         made = rule(xp, out, *arrays, **metadata)
+        if callable(made) and len(arrays) > 1:
+            made = tuple(lambda ct, joint=made, i=i: joint(ct)[i] for i in range(len(arrays)))
         if callable(made):
             return change(0, made)
         return tuple(p if p is None else change(i, p) for i, p in enumerate(made))

@@ -203,7 +203,11 @@ def _binary(op: Primitive):
             return constant(out, UNCOMMITTED if free else None)
         if op.rule is None:
             return apply(op, (x1, x2), {})
-        p1, p2 = op.rule(xp, out, v1, v2)
+        made = op.rule(xp, out, v1, v2)
+        if callable(made):  # one joint pullback
+            watched = [i for i, own in enumerate((l1, l2)) if own == level]
+            return _record(op, level, _edges(op, made, (x1, x2), watched, level), out)
+        p1, p2 = made
         if l1 != level or p1 is None:
             if l2 != level or p2 is None:
                 return constant(out)
