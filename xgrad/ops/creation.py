@@ -74,7 +74,7 @@ def asarray(obj: Any, /, *, dtype=None, device=None, copy=None, requires_grad=Fa
 
 
 def _host_array(obj: Any) -> np.ndarray:
-    if _holds_tensor(obj):
+    if _holds_tracked(obj):
         raise TypeError("asarray: a list of Tensors is not an array. Use xgrad.stack to join them, recorded.")
     try:
         array = np.asarray(obj)
@@ -87,10 +87,10 @@ def _host_array(obj: Any) -> np.ndarray:
     return array
 
 
-def _holds_tensor(obj: Any) -> bool:
+def _holds_tracked(obj: Any) -> bool:
     if isinstance(obj, list | tuple):
-        return any(map(_holds_tensor, obj))
-    return isinstance(obj, Tensor)
+        return any(map(_holds_tracked, obj))
+    return isinstance(obj, Tensor) and obj.requires_grad
 
 
 def _converted(x: Tensor, dtype: Any, device: Any, copy: bool | None, requires_grad: bool) -> Tensor:

@@ -54,7 +54,11 @@ def matrix_transpose_put_back(xp, base, part):
 @composite
 def vecdot(xp, x1, x2, /, *, axis=-1):
     """Sum of ``conj(x1) * x2`` over ``axis``, counted from the end."""
-    return xp.sum(xp.conj(x1) * x2, axis=axis)
+    if x1.shape[axis] != x2.shape[axis]:
+        got = f"{tuple(x1.shape)} and {tuple(x2.shape)}"
+        raise ValueError(f"vecdot: x1 and x2 must have equal extents along axis {axis}; got shapes {got}.")
+    products = xp.conj(x1) * x2
+    return xp.sum(products, axis=axis, dtype=products.dtype)
 
 
 @composite
