@@ -107,7 +107,7 @@ def _index_array(index: Any) -> Any:
 
 
 _BASIC = frozenset((int, slice, type(None), type(Ellipsis), bool))
-_LOCAL = frozenset(("dtype", "device", "key", "sorter"))
+_LOCAL = frozenset(("dtype", "device", "key", "rtol", "sorter"))
 
 
 def localise(xp: Generic, params: dict[str, Any], like: Any) -> dict[str, Any]:
@@ -119,8 +119,9 @@ def localise(xp: Generic, params: dict[str, Any], like: Any) -> dict[str, Any]:
         local["dtype"] = xp.raw_dtype(local["dtype"])
     if local.get("device") is not None:
         local["device"] = xp.raw_device(local["device"].place)
-    if local.get("sorter") is not None:
-        local["sorter"] = _local_index(xp, local["sorter"], like)
+    for name in ("rtol", "sorter"):
+        if getattr(local.get(name), "shape", None) is not None:
+            local[name] = _local_index(xp, local[name], like)
     if "key" in local:
         local["key"] = tuple(k if type(k) in _BASIC else _local_index(xp, k, like) for k in local["key"])
     return local

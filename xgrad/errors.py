@@ -35,7 +35,7 @@ def unfit(function: str, error: Exception, arrays: Any, params: dict[str, Any]) 
     """The error for operands that a library refused: their shapes, and its own reason where that says more."""
     shapes = [tuple(a.shape) for a in arrays if hasattr(a, "shape")]
     got = " and ".join(map(str, shapes))
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".").removeprefix(f"{function}: ")
     if isinstance(error, IndexError):  # NumPy's AxisError is one
         return IndexError(f"{function}: {reason}; got an array of shape {got}.")
     if isinstance(error, TypeError):
