@@ -23,7 +23,7 @@ from xgrad.backends import cupy as module
 from xgrad.constants import DTYPES
 from xgrad.errors import DeviceError
 from xgrad.pytree import flatten
-from xgrad.registry import every_function
+from xgrad.registry import SPACES, every_function
 
 from .cases import ALL, case_id, prepared
 
@@ -349,6 +349,43 @@ def _transform(name, text):
     return call
 
 
+# The parameters of CuPy 14's functions in ``cupy.linalg``, which lacks the others of the standard's.
+FACTORS = {
+    "cholesky": "a",
+    "det": "a",
+    "eig": "a",
+    "eigh": "a, UPLO='L'",
+    "eigvals": "a",
+    "eigvalsh": "a, UPLO='L'",
+    "inv": "a",
+    "pinv": "a, rcond=1e-15",
+    "qr": "a, mode='reduced'",
+    "slogdet": "a",
+    "solve": "a, b",
+    "svd": "a, full_matrices=True, compute_uv=True",
+}
+
+
+def _factor(name, text):
+    signature = inspect.signature(eval(f"lambda {text}: None"))
+
+    def call(*args, **kwargs):
+        bound = signature.bind(*args, **kwargs)
+        if name == "pinv":
+            Host.wait(name)
+        a, *rest = map(unwrap, bound.args)
+        if name == "solve" and rest[0].ndim > 1:  # CuPy does not broadcast
+            assert a.shape[:-1] == rest[0].shape[:-1]
+        try:
+            found = getattr(np.linalg, name)(a, *rest, **bound.kwargs)
+            return wrap(tuple(found) if isinstance(found, tuple) else found)
+        except np.linalg.LinAlgError:  # cuSOLVER's word on singular matrices is not read, since that would wait
+            return wrap(np.full(a.shape, np.nan))
+
+    call.__signature__ = signature
+    return call
+
+
 def _at(ufunc):
     def scatter(a, slices, value):
         supported = ("int32", "int64", "uint32", "uint64", "float32", "float64")
@@ -375,6 +412,9 @@ def stand_in():
     cupy.complex64, cupy.fft = np.complex64, types.ModuleType("cupy.fft")
     for name, text in TRANSFORMS.items():
         setattr(cupy.fft, name, _transform(name, text))
+    cupy.linalg, cupy.finfo = types.ModuleType("cupy.linalg"), np.finfo
+    for name, text in FACTORS.items():
+        setattr(cupy.linalg, name, _factor(name, text))
     scipy, special = types.ModuleType("cupyx.scipy"), types.ModuleType("cupyx.scipy.special")
     erf = np.vectorize(__import__("math").erf, otypes=[np.float64])
     special.erf = lambda x: ndarray(erf(x._a).astype(np.float32 if x.dtype == np.float32 else np.float64))
@@ -487,11 +527,12 @@ def test_zero_functions_never_wait(xp):
 
 def test_every_name_that_rules_call_exists(xp):
     called = {name for name, f in every_function().items() if hasattr(f, "op")}
-    for path in (pathlib.Path(xg.__file__).parent / "ops").glob("*.py"):
+    root = pathlib.Path(xg.__file__).parent
+    for path in [*(root / "ops").glob("*.py"), *(root / "linalg").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "xp":
-                called.add(node.attr)
-    called -= {"library", *DTYPES}  # attributes of backends, not functions
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("xp", "xp.linalg"):
+                called.add(ast.unparse(node).removeprefix("xp."))
+    called -= {"library", *SPACES, *DTYPES}  # attributes of backends, not functions
     assert len(called) > 100
     missing = [name for name in sorted(called) if not callable(operator.attrgetter(name)(xp))]
     assert not missing
@@ -786,6 +827,9 @@ def test_the_stand_in_takes_what_cupy_takes():
     for name, text in TRANSFORMS.items():
         expected = inspect.signature(eval(f"lambda {text}: None"))
         assert inspect.signature(getattr(cupy.fft, name)) == expected, name
+    for name, text in FACTORS.items():
+        expected = inspect.signature(eval(f"lambda {text}: None"))
+        assert inspect.signature(getattr(cupy.linalg, name)) == expected, name
     for nin, names in UFUNCS.items():
         for name in names:
             function = getattr(cupy, name)

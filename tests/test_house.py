@@ -23,7 +23,8 @@ LAYERS = [
     {"tensor"},
     {"forward"},
     {"core"},
-    {"ops", "linalg", "fft", "special"},
+    {"ops"},
+    {"linalg", "fft", "special"},
     {"hooks"},
     {"transforms"},
     {"testing"},
@@ -73,9 +74,11 @@ def test_a_module_imports_only_from_layers_before_it():
 
 def test_a_page_never_imports_a_page():
     for path in PAGES:
+        if path.name == "__init__.py":  # a table of contents
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom):
-                assert node.level != 1 or path.parent == ROOT or path.name == "__init__.py", path
+                assert node.level != 1 or path.parent == ROOT, path
                 assert not (node.module or "").startswith(("ops", "linalg", "fft", "special")), path
 
 
@@ -107,7 +110,7 @@ def test_everything_public_is_documented():
 
 
 def test_functions_are_public_or_said_not_to_be():
-    private = {"getitem", "setitem", "scatter_add", "cast", "device", "to_device", "masked"}
+    private = {"getitem", "setitem", "scatter_add", "cast", "device", "to_device", "masked", "linalg.eye_like"}
 
     def public(full_name):
         space, _, name = full_name.rpartition(".")

@@ -10,7 +10,8 @@ import numpy as np
 import xgrad as xg
 
 from . import extras, fft, linalg, main, special
-from .domains import array
+from .domains import array, hermitian
+from .linalg import INVARIANT
 
 CASES: dict[str, list[tuple[tuple, dict]]] = main.CASES | extras.CASES | linalg.CASES | fft.CASES | special.CASES
 
@@ -28,12 +29,14 @@ def prepared(name, specs, metadata, device):
         return (lambda *xs: function(list(xs), **metadata)), arrays
     arrays = [xg.asarray(array(s, rng), device=device) if isinstance(s, str) else s for s in specs]
     free = [i for i, a in enumerate(arrays) if isinstance(a, xg.Tensor)]
+    symmetric = [isinstance(s, str) and s[0] in "SH" for s in specs]
 
     def bound(*xs):
         every = list(arrays)
         for i, x in zip(free, xs, strict=True):
-            every[i] = x
-        return function(*every, *extra, **metadata)
+            every[i] = hermitian(x) if symmetric[i] else x
+        out = function(*every, *extra, **metadata)
+        return INVARIANT[name](*out) if name in INVARIANT else out
 
     return bound, [arrays[i] for i in free]
 

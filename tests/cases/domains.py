@@ -2,11 +2,27 @@
 
 Domains: R any sign, off zero; P positive; U inside (-0.9, 0.9); G greater than one; D distinct, far apart; C complex;
 N integers (held fixed); B booleans (held fixed).
+
+Matrices: W well-conditioned with distinct singular values and eigenvalues, Z the same and complex; S symmetric and H
+Hermitian with distinct positive eigenvalues.  Functions of S and H are checked as functions of the Hermitian part of a
+matrix, since only perturbations that stay Hermitian mean something to them.
 """
 
 from __future__ import annotations
 
 import numpy as np
+
+
+def matrix(r, s, part):
+    """Random entries of at most one half in size, small beside a diagonal of different numbers."""
+    diagonal = np.eye(*s[-2:]) * (2 + 1.5 * np.arange(s[-1]))
+    return diagonal + r.uniform(-0.5, 0.5, s) + part * r.uniform(-0.5, 0.5, s)
+
+
+def hermitian(x):
+    """The Hermitian part of matrices, raw or Tensors."""
+    return (x + x.mT.conj()) / 2
+
 
 DOMAINS = {
     "R": lambda r, s: r.uniform(0.3, 1.6, s) * r.choice([-1.0, 1.0], s),
@@ -18,6 +34,10 @@ DOMAINS = {
     "Q": lambda r, s: r.uniform(0.4, 1.5, s) * np.exp(1j * (r.uniform(0.3, 1.27, s) + np.pi / 2 * r.integers(0, 4, s))),
     "N": lambda r, s: r.integers(0, 3, s),
     "B": lambda r, s: r.random(s) < 0.5,
+    "W": lambda r, s: matrix(r, s, 0),
+    "Z": lambda r, s: matrix(r, s, 1j),
+    "S": lambda r, s: hermitian(matrix(r, s, 0)),
+    "H": lambda r, s: hermitian(matrix(r, s, 1j)),
 }
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from ..axes import is_basic
 from ..errors import DeviceError
+from .cupy_linalg import Linalg
 from .extension import Extension, Fourier
 from .generic import Generic
 
@@ -198,7 +199,7 @@ class CuPy(Generic):
     """
 
     promotes = True
-    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"fft": Fourier, "special": Special}
+    extensions: ClassVar[dict[str, type[Extension]]] = {"fft": Fourier, "linalg": Linalg, "special": Special}
 
     def __init__(self, cupy: Any, cupyx: Any):
         super().__init__("cupy", Namespace(cupy))

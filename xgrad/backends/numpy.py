@@ -47,10 +47,23 @@ class Fourier(Extension):
         return (self.scipy.dst if sine else self.scipy.dct)(x, type=type, axis=axis, norm="ortho")
 
 
+class Linalg(Extension):
+    """``numpy.linalg``, with eigenvalues of general matrices always complex."""
+
+    def eigvals(self, x, /):
+        """Complex eigenvalues of square matrices."""
+        values = np.linalg.eigvals(x)
+        return values.astype(np.result_type(values, np.complex64), copy=False)
+
+    def eig(self, x, /):
+        """Complex eigenvalues and eigenvectors of square matrices."""
+        return [part.astype(np.result_type(part, np.complex64), copy=False) for part in np.linalg.eig(x)]
+
+
 class NumPy(Generic):
     """NumPy, with the differences that xgrad's rules and the standard ask for."""
 
-    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"fft": Fourier, "special": Special}
+    extensions: ClassVar[dict[str, type[Extension]]] = {"fft": Fourier, "linalg": Linalg, "special": Special}
 
     promotes = True
     single = True

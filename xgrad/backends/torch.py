@@ -21,10 +21,27 @@ class Special(Extension):
         return self.xp.torch.special
 
 
+class Linalg(Extension):
+    """``torch.linalg``, whose refusal of a singular matrix is a ValueError, as NumPy's is."""
+
+    def __getattr__(self, name: str) -> Any:
+        function = super().__getattr__(name)
+        refusal = self.xp.torch.linalg.LinAlgError
+
+        def call(*args, **kwargs):
+            try:
+                return function(*args, **kwargs)
+            except refusal as error:
+                raise ValueError(str(error)) from None
+
+        setattr(self, name, call)
+        return call
+
+
 class Torch(Generic):
     """PyTorch through array_api_compat, with gradients of its own switched off by detaching what comes in."""
 
-    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"fft": Fourier, "special": Special}
+    extensions: ClassVar[dict[str, type[Extension]]] = {"fft": Fourier, "linalg": Linalg, "special": Special}
 
     def __init__(self, name: str, library: Any, torch: Any):
         super().__init__(name, library)

@@ -1,1 +1,0 @@
-"""Linear algebra: the ``linalg`` extension of the array API standard."""

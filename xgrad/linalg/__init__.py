@@ -1,0 +1,36 @@
+"""Linear algebra: the ``linalg`` extension of the array API standard, and a few of NumPy's functions beside it."""
+
+from ..ops.linear_algebra import matmul as matmul
+from ..ops.linear_algebra import matrix_transpose as matrix_transpose
+from ..ops.linear_algebra import tensordot as tensordot
+from ..ops.linear_algebra import vecdot as vecdot
+from .decompositions import QRResult as QRResult
+from .decompositions import cholesky as cholesky
+from .decompositions import qr as qr
+from .determinants import SlogdetResult as SlogdetResult
+from .determinants import cofactor as cofactor
+from .determinants import det as det
+from .determinants import slogdet as slogdet
+from .norms import matrix_norm as matrix_norm
+from .norms import matrix_rank as matrix_rank
+from .norms import norm as norm
+from .norms import vector_norm as vector_norm
+from .products import adjoint as adjoint
+from .products import cross as cross
+from .products import diagonal as diagonal
+from .products import matrix_power as matrix_power
+from .products import multi_dot as multi_dot
+from .products import outer as outer
+from .products import trace as trace
+from .solving import inv as inv
+from .solving import pinv as pinv
+from .solving import solve as solve
+from .spectra import EighResult as EighResult
+from .spectra import EigResult as EigResult
+from .spectra import SVDResult as SVDResult
+from .spectra import eig as eig
+from .spectra import eigh as eigh
+from .spectra import eigvals as eigvals
+from .spectra import eigvalsh as eigvalsh
+from .spectra import svd as svd
+from .spectra import svdvals as svdvals
