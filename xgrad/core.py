@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import SCALARS, canonical, localise, settle, smooth, strip
+from .arguments import SCALARS, as_dtype, canonical, localise, settle, smooth, strip
 from .backends import namespace_of
 from .errors import DeviceError, unfit
 from .forward import Dual, advance
 from .registry import composites, full_name, functions, register
-from .reverse import UNCOMMITTED, Node, Results, state
+from .reverse import UNCOMMITTED, Node, Results, cotangent_dtype, state
 from .tensor import Tensor, constant
 from .writing import is_view, link
 
@@ -40,7 +40,8 @@ class Primitive:
     ``zero`` says that the derivative vanishes wherever it exists.  ``selects`` marks functions whose pullbacks make
     exact zeros, ``singular`` elementwise ones whose pullbacks may meet an infinity or NaN.  ``floating`` ones compute
     integers in float64, ``promote`` lists the arrays that share a result dtype, ``results`` is the tuple or named-tuple
-    type of several results, and ``put_back`` (see ``writing``) marks functions whose result is a view.
+    type of several results, ``put_back`` (see ``writing``) marks functions whose result is a view, and ``boxed`` ones
+    meet no Python numbers among their arrays: they become 0-d arrays.
 
     Three traits only make forward mode cheaper (see ``forward``): ``diagonal`` functions are elementwise with pullbacks
     that are their own transpose (by default the singular ones), ``linear`` ones are linear in all arrays together,
@@ -61,6 +62,7 @@ class Primitive:
         floating=False,
         promote=None,
         arrays=None,
+        boxed=False,
         results=None,
     ):
         self.name = full_name(function)
@@ -107,6 +109,7 @@ def primitive(function=None, **traits):
     op = Primitive(function, **traits)
     plain = op.arrays == len(op.names)  # arrays only, so the short paths serve
     path = _unary(op) if plain and op.arrays == 1 else _binary(op) if plain and op.arrays == 2 else _nary(op)
+    path = _boxing(path) if traits.get("boxed") else path
     call: Any = functools.update_wrapper(path, function)
     op.call, call.op = call, op
 
@@ -123,20 +126,42 @@ def primitive(function=None, **traits):
     return call
 
 
-def composite(formula):
-    """Make a function from a formula ``f(xp, x, ...)`` in terms of other functions; it needs no rule of its own."""
+def composite(formula=None, *, boxed=False):
+    """Make a function from a formula ``f(xp, x, ...)`` in terms of other functions; it needs no rule of its own.
+
+    Where it is ``boxed``, Python numbers given by position reach the formula as 0-d arrays.
+    """
+    if formula is None:
+        return lambda f: composite(f, boxed=boxed)
     signature = inspect.signature(formula)
     parameters = list(signature.parameters.values())[1:]
 
     def call(*args, **kwargs):
         return formula(functions, *args, **kwargs)
 
-    public: Any = functools.update_wrapper(call, formula)
+    public: Any = functools.update_wrapper(_boxing(call) if boxed else call, formula)
     del public.__wrapped__
     public.__signature__ = signature.replace(parameters=parameters)
     register(public)
     composites[full_name(formula)] = formula
     return public
+
+
+def _boxing(path):
+    """The path with Python numbers as 0-d arrays of the dtype that they have beside the others."""
+
+    def call(*args, **params):
+        if any(type(a) in SCALARS for a in args):
+            dtypes = [
+                a if type(a) in SCALARS else as_dtype(a.dtype)
+                for a in args
+                if hasattr(a, "dtype") or type(a) in SCALARS
+            ]
+            dtype = cotangent_dtype(np.result_type(*dtypes))
+            args = tuple(functions.asarray(a, dtype=dtype) if type(a) in SCALARS else a for a in args)
+        return path(*args, **params)
+
+    return call
 
 
 def _unary(op: Primitive):
