@@ -13,7 +13,7 @@ FILES = sorted(p for p in ROOT.rglob("*.py"))
 PAGES = [p for p in FILES if p.relative_to(ROOT).parts[0].removesuffix(".py") in ("ops", "linalg", "fft", "special")]
 LAYERS = [
     {"errors", "constants"},
-    {"axes", "pytree"},
+    {"axes", "pytree", "approximate"},
     {"registry"},
     {"backends"},
     {"arguments"},

@@ -1,7 +1,7 @@
 """How a case is written: an array as ``"R 3 4"``, a domain and extents; a case as its arrays and its metadata.
 
-Domains: R any sign, off zero; P positive; U inside (-0.9, 0.9); G greater than one; D distinct, far apart; C complex;
-N integers (held fixed); B booleans (held fixed).
+Domains: R any sign, off zero; P positive; U inside (-0.9, 0.9); I inside (0, 1); G greater than one; L large; M
+negative, off the integers; D distinct, far apart; C complex; N integers (held fixed); B booleans (held fixed).
 
 Matrices: W well-conditioned with distinct singular values and eigenvalues, Z the same and complex; S symmetric and H
 Hermitian with distinct positive eigenvalues.  Functions of S and H are checked as functions of the Hermitian part of a
@@ -28,6 +28,9 @@ DOMAINS = {
     "R": lambda r, s: r.uniform(0.3, 1.6, s) * r.choice([-1.0, 1.0], s),
     "P": lambda r, s: r.uniform(0.4, 1.7, s),
     "U": lambda r, s: r.uniform(0.1, 0.9, s) * r.choice([-1.0, 1.0], s),
+    "I": lambda r, s: r.uniform(0.1, 0.9, s),
+    "L": lambda r, s: r.uniform(26.0, 31.0, s),
+    "M": lambda r, s: r.uniform(-0.8, -0.2, s) - r.integers(0, 3, s),
     "G": lambda r, s: r.uniform(1.2, 2.5, s),
     "D": lambda r, s: r.permutation(np.linspace(-1.7, 1.5, int(np.prod(s)))).reshape(s),
     "C": lambda r, s: r.uniform(0.4, 1.5, s) * np.exp(1j * r.uniform(-2.8, 2.8, s)),

@@ -171,7 +171,7 @@ class Namespace:
 
 
 class Special(Extension):
-    """``cupyx.scipy.special``, in the dtype of its argument: alone it would answer a 16-bit float in float64."""
+    """``cupyx.scipy.special``, in the dtype of its arguments: alone it would answer 16-bit floats in float64."""
 
     def module(self) -> Any:
         """Imported at the first use."""
@@ -180,10 +180,13 @@ class Special(Extension):
     def __getattr__(self, name: str) -> Any:
         function = super().__getattr__(name)
 
-        def call(x, /, *rest):
-            if _is_half(x.dtype):
-                return function(x.astype(np.float32), *rest).astype(x.dtype)
-            return function(x, *rest)
+        def call(*arrays):
+            halves = {a.dtype for a in arrays if hasattr(a, "dtype") and _is_half(a.dtype)}
+            if not halves:
+                return function(*arrays)
+            narrow = len({a.dtype for a in arrays if hasattr(a, "dtype")}) == 1
+            out = function(*(a.astype(np.float32) if getattr(a, "dtype", None) in halves else a for a in arrays))
+            return out.astype(halves.pop()) if narrow else out
 
         setattr(self, name, call)
         return call

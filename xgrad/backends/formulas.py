@@ -3,87 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ..registry import formula
-
-
-@formula("special.erf")
-def erf(xp, x, /):
-    """Error function, to full double precision.
-
-    W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969), 631-637.
-    """
-    y = xp.abs(x)
-    small, middle = xp.clip(y, 0.0, 0.46875), xp.clip(y, 0.46875, 4.0)
-    z = small * small
-    near = small * _ratio(z, _ERF_A, _ERF_B)
-    mid = 1.0 - xp.exp(-middle * middle) * _ratio(middle, _ERF_C, _ERF_D)
-    far = xp.clip(y, 4.0, 10.0)
-    w = 1.0 / (far * far)
-    tail = (1.0 / math.sqrt(math.pi) - w * _ratio(w, _ERF_P, _ERF_Q)) / far
-    out = xp.where(y <= 0.46875, near, xp.where(y <= 4.0, mid, 1.0 - xp.exp(-far * far) * tail))
-    out = xp.where(x != x, x, out)
-    return xp.where(x < 0, -out, out)
-
-
-def _ratio(z: Any, numerator: tuple[float, ...], denominator: tuple[float, ...]) -> Any:
-    """A ratio of two polynomials by Horner's scheme, highest power first."""
-    top, bottom = z * 0.0 + numerator[0], z * 0.0 + denominator[0]
-    for a in numerator[1:]:
-        top = top * z + a
-    for b in denominator[1:]:
-        bottom = bottom * z + b
-    return top / bottom
-
-
-_ERF_A = (
-    1.85777706184603153e-1,
-    3.16112374387056560,
-    1.13864154151050156e2,
-    3.77485237685302021e2,
-    3.20937758913846947e3,
-)
-_ERF_B = (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3)
-_ERF_C = (
-    2.15311535474403846e-8,
-    5.64188496988670089e-1,
-    8.88314979438837594,
-    6.61191906371416295e1,
-    2.98635138197400131e2,
-    8.81952221241769090e2,
-    1.71204761263407058e3,
-    2.05107837782607147e3,
-    1.23033935479799725e3,
-)
-_ERF_D = (
-    1.0,
-    1.57449261107098347e1,
-    1.17693950891312499e2,
-    5.37181101862009858e2,
-    1.62138957456669019e3,
-    3.29079923573345963e3,
-    4.36261909014324716e3,
-    3.43936767414372164e3,
-    1.23033935480374942e3,
-)
-_ERF_P = (
-    1.63153871373020978e-2,
-    3.05326634961232344e-1,
-    3.60344899949804439e-1,
-    1.25781726111229246e-1,
-    1.60837851487422766e-2,
-    6.58749161529837803e-4,
-)
-_ERF_Q = (
-    1.0,
-    2.56852019228982242,
-    1.87295284992346725,
-    5.27905102951428412e-1,
-    6.05183413124413191e-2,
-    2.33520497626869185e-3,
-)
-
 
 # Fourier transforms ---------------------------------------------------------------------------------------------------
 

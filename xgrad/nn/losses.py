@@ -8,7 +8,7 @@ import numpy as np
 
 import xgrad as xg
 
-from .functional import shifted, total
+from .functional import lines
 
 
 def cross_entropy(logits: Any, targets: Any, /, reduction: str = "mean") -> xg.Tensor:
@@ -58,7 +58,7 @@ def cross_entropy(logits: Any, targets: Any, /, reduction: str = "mean") -> xg.T
             f"cross_entropy: targets must be integers, the number of the right class; got {known.dtype}. "
             "Convert them with targets.astype(xg.int64), or take xg.argmax of one-hot targets."
         )
-    scores = shifted("cross_entropy", "logits", logits, -1)
+    scores = xg.special.log_softmax(lines("cross_entropy", "logits", logits), axis=-1)
     classes = scores.shape[-1]
     if known.shape != scores.shape[:-1]:
         raise ValueError(
@@ -70,7 +70,7 @@ def cross_entropy(logits: Any, targets: Any, /, reduction: str = "mean") -> xg.T
     elif isinstance(targets, np.ndarray | list | tuple):  # host data on its way to another default device
         _check_range(xg.asarray(targets, device="cpu"), classes)
     index = xg.expand_dims(known if known.dtype == xg.int64 else known.astype(xg.int64), axis=-1)
-    lost = xg.log(total(xg.exp(scores), -1)) - xg.take_along_axis(scores, index, axis=-1)
+    lost = -xg.take_along_axis(scores, index, axis=-1)
     return _reduced("cross_entropy", xg.squeeze(lost, axis=-1), reduction)
 
 

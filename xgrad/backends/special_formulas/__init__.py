@@ -1,0 +1,7 @@
+"""Special functions that a library may lack, as formulas in standard calls: right on every library."""
+
+from . import bessel as bessel
+from . import elementary as elementary
+from . import error as error
+from . import gamma as gamma
+from . import incomplete as incomplete

@@ -1,0 +1,102 @@
+"""Sums of exponentials over axes, and their normalised forms, without overflow.
+
+Lines of nothing but ``-inf`` have a sum of 0: ``logsumexp`` is ``-inf`` there, ``softmax`` 0, and the derivatives are
+0, not NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..axes import keepdims_shape, normalise_axes
+from ..registry import functions as xp
+from ..registry import register
+
+
+def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
+    """``log(sum(b * exp(a)))`` over ``axis``, or over all axes.
+
+    Parameters
+    ----------
+    a : array
+        The exponents.
+    axis : int or tuple of ints, optional
+        The axes to sum over.
+    b : array, optional
+        Factors, broadcast against ``a``; an element with the factor 0 does not count, whatever its exponent.
+    keepdims : bool
+        Whether the axes stay, with length one.
+    return_sign : bool
+        Whether to return the logarithm of the size of the sum, and its sign; without, a negative sum gives NaN.
+
+    Returns
+    -------
+    Tensor, or a pair of Tensors
+        The logarithm, and the sign if it was asked for.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> xg.special.logsumexp(xg.asarray([1000.0, 1000.0, -xg.inf]))
+    Tensor(1000.69314718)
+    """
+    a = xp.asarray(a)
+    if b is not None:
+        a, b = xp.broadcast_arrays(a, xp.asarray(b))
+        a = xp.where(b == 0, -math.inf, a)
+    shifted, top = _shifted(a, axis)
+    terms = xp.exp(shifted)
+    total = xp.sum(terms if b is None else b * terms, axis=axis, keepdims=True)
+    sign, size = xp.sign(total), total if b is None else xp.abs(total)
+    empty = size == 0
+    out = xp.where(empty, -math.inf, xp.log(xp.where(empty, 1.0, size)) + top)
+    if b is not None and not return_sign:
+        out = xp.where(sign < 0, math.nan, out)
+    if not keepdims:
+        dropped = normalise_axes(axis, a.ndim, "logsumexp")
+        out, sign = xp.squeeze(out, axis=dropped), xp.squeeze(sign, axis=dropped)
+    return (out, sign) if return_sign else out
+
+
+def softmax(x, axis=None):
+    """Positive numbers that sum to 1 over ``axis``, or over all axes: ``exp(x) / sum(exp(x))``.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> xg.special.softmax(xg.asarray([1000.0, 1000.0]))
+    Tensor([0.5, 0.5])
+    """
+    terms = xp.exp(_shifted(xp.asarray(x), axis)[0])
+    return terms / _total(terms, axis)
+
+
+def log_softmax(x, axis=None):
+    """The logarithm of ``softmax``, without its underflow.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> xg.special.log_softmax(xg.asarray([0.0, -1000.0]))
+    Tensor([    0., -1000.])
+    """
+    shifted = _shifted(xp.asarray(x), axis)[0]
+    return shifted - xp.log(_total(xp.exp(shifted), axis))
+
+
+def _shifted(x, axis):
+    """``x`` less its maximum over ``axis``, and that: any constant serves, so its derivative is not needed."""
+    if 0 in x.shape:
+        return x, xp.zeros(keepdims_shape(x.shape, axis), dtype=x.dtype, device=x.device)
+    top = xp.max(x.detach(), axis=axis, keepdims=True)
+    top = xp.where(xp.abs(top) == math.inf, 0.0, top)  # infinity less infinity would be NaN
+    return x - top, top
+
+
+def _total(terms, axis):
+    """The sum of ``exp`` of shifted numbers: at least 1, or 0 where all are -inf, and the bound lifts only that."""
+    return xp.maximum(xp.sum(terms, axis=axis, keepdims=True), 0.5)
+
+
+for _function in (logsumexp, softmax, log_softmax):
+    register(_function)
