@@ -25,7 +25,7 @@ LAYERS = [
     {"core"},
     {"ops"},
     {"linalg", "fft", "special"},
-    {"hooks"},
+    {"hooks", "random"},
     {"transforms"},
     {"testing"},
     {"nn", "optim"},

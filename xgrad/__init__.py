@@ -5,6 +5,7 @@ from . import hooks as hooks
 from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
+from . import random as random
 from . import special as special
 from . import testing as testing
 from .backends import Device as Device

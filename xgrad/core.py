@@ -231,7 +231,7 @@ def _binary(op: Primitive):
         made = op.rule(xp, out, v1, v2)
         if callable(made):  # one joint pullback
             watched = [i for i, own in enumerate((l1, l2)) if own == level]
-            return _record(op, level, _edges(op, made, (x1, x2), watched, level), out)
+            return finish(op, made, (x1, x2), (v1, v2), watched, out, {})
         p1, p2 = made
         if l1 != level or p1 is None:
             if l2 != level or p2 is None:

@@ -24,8 +24,10 @@ import numpy as np
 from ..axes import is_basic
 from ..errors import DeviceError
 from .cupy_linalg import Linalg
+from .cupy_random import Random
 from .extension import Extension, Fourier
 from .generic import Generic
+from .source import Source
 
 PACKAGES = ("cupy-cuda13x", "cupy-cuda12x", "cupy")  # the names under which CuPy is installed
 _NUMBERS = frozenset((int, float, complex, bool))
@@ -270,6 +272,10 @@ class CuPy(Generic):
     def on(self, place: str) -> Any:
         """A context in which CuPy works on the device called ``place``."""
         return self.raw_device(place)
+
+    def source(self, place: str, seeds: Any) -> Source:
+        """cuRAND, or NumPy's numbers when a generator of NumPy's is given."""
+        return (Source if isinstance(seeds, np.random.Generator) else Random)(self, place, seeds)
 
     def around(self, arrays: Any) -> Any:
         """A context in which CuPy launches on the device of ``arrays``."""

@@ -19,6 +19,7 @@ from ..registry import SPACES, composites
 from . import formulas as formulas  # entered among the composites
 from . import special_formulas as special_formulas
 from .extension import Extension
+from .source import Source
 
 
 class Generic:
@@ -117,6 +118,10 @@ class Generic:
     def around(self, arrays: Any) -> contextlib.AbstractContextManager[Any]:
         """A context in which the library computes on the device of ``arrays``, where it has a current device."""
         return contextlib.nullcontext()
+
+    def source(self, place: str, seeds: Any) -> Source:
+        """Random numbers for the device called ``place``."""
+        return Source(self, place, seeds)
 
     def copy(self, x, /):
         """``x`` in memory of its own."""

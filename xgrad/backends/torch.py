@@ -13,6 +13,7 @@ from ..errors import DeviceError
 from ..registry import composites
 from .extension import Extension, Fourier
 from .generic import Generic
+from .source import Source
 
 # What is too coarse for float64 in torch.special 2.13, with the relative error: xgrad's formulas serve instead.
 _COARSE = frozenset(("gammainc", "gammaincc"))  # 2e-9
@@ -50,6 +51,63 @@ class Linalg(Extension):
 
         setattr(self, name, call)
         return call
+
+
+class Random(Source):
+    """``torch.Generator`` on an accelerator."""
+
+    host = False
+    name = "torch.Generator"
+
+    def __init__(self, xp: Any, place: str, seeds: Any):
+        self.xp, self.place, self.torch = xp, place, xp.torch
+        self.generator = self.torch.Generator(place)
+        self.generator.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
+
+    @property
+    def state(self) -> np.ndarray:
+        """Seed and counter, as bytes."""
+        return self.generator.get_state().numpy().copy()
+
+    @state.setter
+    def state(self, state: np.ndarray) -> None:
+        self.generator.set_state(self.torch.from_numpy(np.array(state, dtype=np.uint8)))
+
+    def _options(self, dtype: Any) -> dict[str, Any]:
+        return {"dtype": self.xp.raw_dtype(np.dtype(dtype)), "device": self.place}
+
+    def random(self, shape, dtype):
+        """Uniform in [0, 1)."""
+        return self.torch.rand(shape, generator=self.generator, **self._options(dtype))
+
+    def normal(self, shape, dtype):
+        """Standard normal."""
+        return self.torch.randn(shape, generator=self.generator, **self._options(dtype))
+
+    def exponential(self, shape, dtype):
+        """Exponential of mean 1."""
+        return self.torch.empty(shape, **self._options(dtype)).exponential_(generator=self.generator)
+
+    def integers(self, low, high, shape):
+        """int64, uniform from ``low`` to below ``high``."""
+        end = None if high == 2**63 else high  # torch's word for the end of int64
+        return self.torch.empty(shape, **self._options(np.int64)).random_(low, end, generator=self.generator)
+
+    def permutation(self, n):
+        """The numbers from 0 to below ``n`` in random order, int64."""
+        return self.torch.randperm(n, generator=self.generator, device=self.place)
+
+    def gamma(self, shape):
+        """Gamma of scale 1, float64, one for every element of ``shape``."""
+        return self.torch._standard_gamma(shape, generator=self.generator)
+
+    def poisson(self, lam):
+        """Poisson, int64, one for every element of ``lam``."""
+        return self.torch.poisson(lam, generator=self.generator).to(self.torch.int64)
+
+    def binomial(self, n, p):
+        """Successes of ``n`` trials (int64) of probability ``p`` (float64), int64."""
+        return self.torch.binomial(n.to(p.dtype), p, generator=self.generator).to(self.torch.int64)
 
 
 class Torch(Generic):
@@ -98,6 +156,11 @@ class Torch(Generic):
     def to_place(self, array: Any, place: str) -> Any:
         """The array on the device called ``place``."""
         return array.to(self.raw_device(place))
+
+    def source(self, place: str, seeds: Any) -> Source:
+        """PyTorch's generator on an accelerator; on the CPU NumPy's, as on every CPU device."""
+        host = place.startswith("cpu") or isinstance(seeds, np.random.Generator)
+        return (Source if host else Random)(self, place, seeds)
 
     def as_array(self, result: Any) -> Any:
         """A result without torch's own graph."""
