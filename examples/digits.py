@@ -43,7 +43,7 @@ def main() -> None:
         1
     )  # the matrices are small: on busy cores, threads that wait for each other cost ten times as much
     start = time.perf_counter()
-    random = np.random.default_rng(args.seed)
+    random = xg.random.default_rng(args.seed, device=args.device)
     images, labels, parts = load_data(args.seed)
     model = nn.Sequential(
         nn.Linear(64, 128, generator=random),
@@ -113,10 +113,10 @@ def load_data(seed: int) -> tuple[np.ndarray, np.ndarray, dict[str, tuple[np.nda
     return x_test.reshape(-1, 8, 8), y_test, scaled
 
 
-def train(model: nn.Module, parts: dict, epochs: int, device: str, random: np.random.Generator) -> dict[str, list]:
+def train(model: nn.Module, parts: dict, epochs: int, device: str, random: xg.random.Generator) -> dict[str, list]:
     """Adam on random batches of noisy images; returns losses and accuracies, on the clean images, after every epoch."""
     data = {name: (xg.asarray(x, device=device), xg.asarray(y, device=device)) for name, (x, y) in parts.items()}
-    images, labels = parts["train"]
+    images, labels = data["train"]
     optimiser = optim.Adam(model.parameters(), lr=PEAK_RATE)
     steps = epochs * math.ceil(len(images) / BATCH)
     step = 0
@@ -124,9 +124,8 @@ def train(model: nn.Module, parts: dict, epochs: int, device: str, random: np.ra
     with tqdm(range(epochs), unit="epoch", desc="training", file=sys.stderr) as bar:
         for _ in bar:
             order = random.permutation(len(images))
-            noise = NOISE * random.standard_normal(images.shape, dtype=np.float32)
-            x = xg.asarray(images[order] + noise, device=device)
-            y = xg.asarray(labels[order], device=device)
+            x = images[order] + NOISE * random.standard_normal(images.shape, dtype="float32")
+            y = labels[order]
             for first in range(0, len(images), BATCH):
                 batch = slice(first, first + BATCH)
                 loss = nn.cross_entropy(model(x[batch]), y[batch])

@@ -261,9 +261,15 @@ def test_linear_draws_from_its_generator():
     assert (start(7) == start(7)).all()
     assert (start(7) != start(8)).any()
     assert (start(None) != start(None)).any()
-    shared = np.random.default_rng(7)
-    assert (start(shared) == start(7)).all()
-    assert (start(shared) != start(7)).any()  # it has moved on
+    for shared in (np.random.default_rng(7), xg.random.default_rng(7)):
+        assert (start(shared) == start(7)).all()
+        assert (start(shared) != start(7)).any()  # it has moved on
+
+
+def test_linear_lives_where_its_generator_draws(device):
+    random = xg.random.default_rng(0, device=device)
+    assert nn.Linear(4, 3, generator=random).weight.device == random.device
+    assert str(nn.Linear(4, 3, generator=random, device="cpu").bias.device) == "cpu"
 
 
 def test_linear_checks_its_input(device):

@@ -23,12 +23,12 @@ class Linear(Module):
     bias : bool
         Whether to add a bias.
     device : str or Device, optional
-        Where the parameters live; the default device if not given.
+        Where the parameters live; if not given, where the generator draws.
     dtype : dtype
         Floating dtype of the parameters, and of every input.
-    generator : numpy.random.Generator or int, optional
-        Where the random numbers come from: a generator, which moves on, or a seed.  Pass one generator to all layers of
-        a model; with equal seeds they would start equal.
+    generator : xgrad.random.Generator, numpy.random.Generator or int, optional
+        Where the random numbers come from: a generator, which moves on, or a seed, drawn from on the default device.
+        Pass one generator to all layers of a model; with equal seeds they would start equal.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Linear(Module):
         *,
         device: Any = None,
         dtype: Any = "float32",
-        generator: np.random.Generator | int | None = None,
+        generator: xg.random.Generator | np.random.Generator | int | None = None,
     ):
         for name, value in (("in_features", in_features), ("out_features", out_features)):
             if not isinstance(value, int | np.integer) or isinstance(value, bool):
@@ -70,7 +70,7 @@ class Linear(Module):
                 raise ValueError(f"Linear: {name} must be at least 1; got {value}. Give the extent of the last axis.")
         if not xg.isdtype(dtype, "real floating"):
             raise TypeError(f"Linear: dtype must be real floating; got {dtype}. Use xg.float32 or xg.float64.")
-        random = np.random.default_rng(generator)
+        random = xg.random.default_rng(generator)
         bound = 1 / math.sqrt(in_features)
         self.in_features = int(in_features)
         self.out_features = int(out_features)
@@ -116,9 +116,8 @@ class Sequential(Module):
 
     Examples
     --------
-    >>> import numpy as np
     >>> import xgrad as xg
-    >>> random = np.random.default_rng(0)
+    >>> random = xg.random.default_rng(0)
     >>> xg.nn.Sequential(xg.nn.Linear(4, 8, generator=random), xg.nn.relu, xg.nn.Linear(8, 3, generator=random))
     Sequential: 67 parameters
       0: Linear(4, 8): 40 parameters
