@@ -214,12 +214,15 @@ class Face:
             raise TypeError(
                 "deepcopy: a recorded Tensor cannot be copied out of its graph. Use x.detach() or x.copy()."
             )
-        return type(self)(self.detach(), requires_grad=self.requires_grad)  # type: ignore[call-arg]
+        return type(self)(self.detach()) if self.requires_grad else self.copy()  # type: ignore[call-arg]
 
     def __reduce__(self):
         if self.requires_grad and self.node.edges != ():
             raise TypeError("pickle: a recorded Tensor cannot leave its graph. Use x.detach().")
-        return _unpickle, (type(self), self.detach().numpy(), str(self.device), self.requires_grad)
+        array = self.detach()
+        if not self.requires_grad and self.node is not None:  # uncommitted, on whatever the default device is then
+            return functions.asarray, (array.numpy(),)
+        return _unpickle, (type(self), array.numpy(), str(self.device), self.requires_grad)
 
     def __repr__(self) -> str:
         raw = strip(self)

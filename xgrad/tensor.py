@@ -10,6 +10,8 @@ direction of steepest ascent.
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from .reverse import UNCOMMITTED, Node, cotangent_dtype, next_serial, reverse, s
 from .writing import as_written, write, write_here
 
 _new = object.__new__
+_adding = threading.Lock()  # held while a pass adds to the gradients of leaves, which threads may share
 _COMPLEX = (np.dtype(np.complex64), np.dtype(np.complex128))
 
 
@@ -216,7 +219,20 @@ def backward(tensor: Tensor, grad: Any, zero_grad: bool, retain_graph: bool) -> 
     if root.edges != () and type(getattr(root, "grad", None)) is not Node:
         root.grad = gradient(start)
     for node, ct in zip(cts, owned(cts.values(), [start]), strict=True):
-        node.grad = gradient(ct) if zero_grad or node.grad is None else node.grad + gradient(ct)
+        if zero_grad:
+            node.grad = gradient(ct)
+        else:
+            with _adding:
+                node.grad = gradient(ct) if node.grad is None else node.grad + gradient(ct)
+
+
+def _after_fork() -> None:
+    global _adding
+    _adding = threading.Lock()  # the thread that may have held it is not in this process
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def owned(cts: Any, seeds: Any) -> list[Any]:

@@ -50,8 +50,8 @@ def get(name: str) -> Generic:
     if backend is None:
         if name not in _MODULES.values():
             raise DeviceError(f"device: there is no backend {name!r}. Use one of {', '.join(_names())}.")
-        backend = importlib.import_module(f".{name}", __name__).load()
-        _BY_NAME[name] = backend
+        loaded = importlib.import_module(f".{name}", __name__).load()
+        backend = _BY_NAME.setdefault(name, loaded)  # of two threads that load it, the first one's serves both
     return backend
 
 
@@ -106,7 +106,7 @@ def _find(array: Any) -> Generic | None:
         if root not in _BY_NAME:
             from array_api_compat import array_namespace
 
-            _BY_NAME[root] = Generic(root, array_namespace(array))
+            _BY_NAME.setdefault(root, Generic(root, array_namespace(array)))
         return _BY_NAME[root]
     return None
 
