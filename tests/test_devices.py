@@ -218,3 +218,17 @@ def test_importing_xgrad_costs_at_most_60_ms_more_than_numpy(tmp_path):
             break  # clear already
     # The median of processor times; the margin is for a machine that is busy with other tests.
     assert statistics.median(costs[1:]) < 0.060 * 1.5, f"import xgrad costs {[round(1e3 * c) for c in costs]} ms"
+
+
+def test_naming_a_device_commits(device):
+    other = xg.ones(3, device="strict" if not device.startswith("strict") else "cpu")
+    loose = xg.ones(3)
+    for there in (
+        xg.asarray(loose, device=device),
+        loose.to(device),
+        loose.to_device(xg.ones(0, device=device).device),
+    ):
+        assert str(there.device).startswith(device)
+        with pytest.raises(DeviceError, match="different devices"):
+            there + other
+    assert (loose + other).device == other.device

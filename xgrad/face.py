@@ -143,11 +143,11 @@ class Face:
 
     def to(self, device: Any):
         """The Tensor on another device, recorded."""
-        return functions.to_device(self, target=parse_device(device))
+        return functions.asarray(self, device=parse_device(device))
 
     def to_device(self, device: Any, /, *, stream: Any = None):
         """The Tensor on another device, recorded (the standard's name for ``to``)."""
-        return functions.to_device(self, target=parse_device(device))
+        return functions.asarray(self, device=parse_device(device))
 
     def cpu(self):
         """The Tensor as a NumPy array inside."""

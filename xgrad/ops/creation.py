@@ -99,7 +99,7 @@ def _converted(x: Tensor, dtype: Any, device: Any, copy: bool | None, requires_g
         out = functions.astype(out, dtype)
     if device is not None and parse_device(device) != x.device:
         out = functions.to_device(out, target=parse_device(device))
-    elif device is not None and x.node is UNCOMMITTED:
+    if device is not None and out.node is UNCOMMITTED:
         out = constant(out.value)  # naming the device commits it
     if copy is False and out.value is not x.value:
         raise ValueError("asarray: copy=False, but the dtype or device changes. Pass copy=None.")
