@@ -57,7 +57,7 @@ class Dual(Node):
                 part = _through(op, pullback, parent, out, lifted)
                 tangent = part if tangent is None else tangent + part
         elif op.linear and op.arrays == 1:
-            tangent = _inside(op.call(_tensor(self.tangent), **(params or {})), lifted)
+            tangent = _inside(op.call(as_tensor(self.tangent), **(params or {})), lifted)
         else:
             tangent = _transposed([(parent, pullback) for parent, pullback, _ in edges], (out,), lifted)[0]
         if tangent is None:
@@ -71,8 +71,9 @@ class Dual(Node):
         return tensor
 
 
-def _tensor(value: Any) -> Tensor:
-    return value if type(value) is Tensor else constant(value)
+def as_tensor(value: Any) -> Tensor:
+    """A raw value, which may be a scalar of its library, or a Tensor, as a Tensor."""
+    return value if type(value) is Tensor else constant(namespace_of(value).as_array(value))
 
 
 def _inside(tensor: Tensor, lifted: bool) -> Any:
@@ -84,7 +85,7 @@ def _through(op: Any, pullback: Any, parent: Dual, out: Any, lifted: bool) -> An
     """The tangent of ``parent`` put through a diagonal pullback."""
     tangent = parent.tangent
     if lifted:
-        tangent, pullback = _tensor(tangent), lift(pullback)
+        tangent, pullback = as_tensor(tangent), lift(pullback)
     if tangent.shape != out.shape or tangent.dtype is not out.dtype:
         tangent = _like(tangent, out)
     return zero_safe(pullback, tangent) if parent.masked and op.singular else pullback(tangent)
@@ -109,7 +110,7 @@ def _transposed(pairs: list[tuple[Any, Any]], outs: tuple, lifted: bool) -> list
     level = next_serial()
     watched = []
     for out in outs:  # ones: a pullback is linear, so any cotangent will do, but zeros may be special to it
-        ones = functions.ones_like(_tensor(out), dtype=cotangent_dtype(_tensor(out).dtype)).detach()
+        ones = functions.ones_like(as_tensor(out), dtype=cotangent_dtype(as_tensor(out).dtype)).detach()
         watched.append(constant(ones.value, Node(level, (), None, tuple(out.shape), ones.value.dtype)))
     ct = watched[0] if len(outs) == 1 else Results(watched)
     seeds: dict[Any, Any] = {}
@@ -120,7 +121,7 @@ def _transposed(pairs: list[tuple[Any, Any]], outs: tuple, lifted: bool) -> list
             if node is None or part is None or part.node is None or part.node.level != level:
                 continue
             part = fit(part, node)
-            tangent = _tensor(node.tangent) if lifted else node.tangent
+            tangent = as_tensor(node.tangent) if lifted else node.tangent
             seeds[part.node] = tangent if part.node not in seeds else seeds[part.node] + tangent
     found = reverse(seeds, False)
     return [found.get(w.node) for w in watched]
@@ -151,13 +152,13 @@ def advance(op: Any, pullbacks: Any, arrays: Any, inner: Any, watched: list[int]
         made = [dual(parent.level, op, v, t, masked) for v, t in zip(outs, tangents, strict=True)]
         return op.bundle(made) if op.results else made[0]
     edges = tuple((nodes[i], pullbacks[i], i) for i in watched if pullbacks[i] is not None)
-    return parent.record(op, edges, out, params) if edges else _tensor(out)
+    return parent.record(op, edges, out, params) if edges else as_tensor(out)
 
 
 def dual(level: int, op: Any, out: Any, tangent: Any, masked: bool) -> Tensor:
     """``out`` on a level of forward mode with its tangent; a constant where there is none."""
     if tangent is None:
-        return _tensor(out)
+        return as_tensor(out)
     node = Dual(level, op, out, tangent, masked)
     node.tangent = fit(tangent, node)
     return constant(out, node)
@@ -173,11 +174,11 @@ def _linear(op: Any, pullbacks: Any, nodes: list[Any], inner: Any, params: Any, 
     for i, (node, value) in enumerate(zip(nodes, inner, strict=True)):
         fixed = not callable(pullbacks) and pullbacks[i] is None
         if node is not None and not fixed:
-            moved.append(_tensor(node.tangent))
+            moved.append(as_tensor(node.tangent))
         elif fixed or value is None:
             moved.append(value)
         else:
-            moved.append(0 if type(value) in SCALARS else functions.zeros_like(_tensor(value)))
+            moved.append(0 if type(value) in SCALARS else functions.zeros_like(as_tensor(value)))
     return _call(op, moved, params, lifted)
 
 
@@ -187,8 +188,8 @@ def _multilinear(op: Any, pullbacks: Any, nodes: list[Any], inner: Any, params: 
     for i, node in enumerate(nodes):
         if node is None or (not callable(pullbacks) and pullbacks[i] is None):
             continue
-        every = [_tensor(v) if hasattr(v, "shape") else v for v in inner]
-        every[i] = _tensor(node.tangent)
+        every = [as_tensor(v) if hasattr(v, "shape") else v for v in inner]
+        every[i] = as_tensor(node.tangent)
         part = _call(op, every, params, lifted)
         total = part if total is None else total + part
     return total

@@ -15,6 +15,11 @@ from ..reverse import UNCOMMITTED, cotangent_dtype
 from ..tensor import Tensor, constant, leaf
 
 
+def named_as(f: Any) -> Callable[[Any], Any]:
+    """Decorator: the name, documentation and signature of ``f``, but none of its attributes."""
+    return functools.wraps(f, updated=())
+
+
 class _Missing:
     def __repr__(self) -> str:
         return "<function>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import types
 from collections.abc import Callable
 from operator import itemgetter
@@ -15,7 +14,7 @@ from ..pytree import flatten
 from ..registry import functions
 from ..reverse import Node, Results, cotangent_dtype, next_serial, reverse, state
 from ..tensor import Tensor, constant
-from .border import require_callable
+from .border import named_as, require_callable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,7 +64,7 @@ def checkpoint(f: Callable[P, R], /) -> Callable[P, R]:
     """
     require_callable("checkpoint", f)
 
-    @functools.wraps(f)
+    @named_as(f)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         return _Segment(f, args, kwargs).first()
 

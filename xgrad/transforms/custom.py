@@ -10,7 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from ..arguments import strip
 from ..core import finish
 from ..errors import GraphError, kind
-from ..forward import Dual, dual
+from ..forward import Dual, as_tensor, dual
 from ..pytree import Structure, flatten, tree_map
 from ..registry import functions
 from ..reverse import Results, cotangent_dtype, state
@@ -58,7 +58,7 @@ class _Custom(Generic[P, R]):
         self.rule: Callable[..., Any] | None = None
         self.name = getattr(f, "__name__", type(f).__name__)
         self.names = tuple(inspect.signature(f).parameters)
-        functools.update_wrapper(self, f)
+        functools.update_wrapper(self, f, updated=())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The value of the function."""
@@ -286,7 +286,7 @@ class custom_jvp(_Custom[P, R]):
         if type(node) is not Dual:
             return finish(self, _Transposed(call), leaves, call.inner, call.watched, call.raw_outs, {})
         moving = [leaves[i].node for i in call.watched]
-        rates = _rates(call, [n.tangent if type(n.tangent) is Tensor else constant(n.tangent) for n in moving])
+        rates = _rates(call, [as_tensor(n.tangent) for n in moving])
         masked = any(n.masked for n in moving) or self.selects
         bare = [r if r.requires_grad or o.requires_grad else r.value for r, o in zip(rates, call.outs, strict=True)]
         return [dual(node.level, self, v, t, masked) for v, t in zip(call.raw_outs, bare, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, ParamSpec, overload
 
@@ -12,7 +11,7 @@ from ..pytree import flatten, tree_map
 from ..registry import functions
 from ..reverse import cotangent_dtype, exact_zeros
 from ..tensor import Tensor
-from .border import MISSING, Arguments, all_raw, any_tensor, as_kind, inside, require_callable
+from .border import MISSING, Arguments, all_raw, any_tensor, as_kind, inside, named_as, require_callable
 from .pullbacks import Pulled, require_scalar, value_and_gradient
 from .pushforwards import Linear, moving, pushed
 
@@ -96,7 +95,7 @@ def _jacobian(function: str, f: Any, argnums: Any, mode: Any, has_aux: bool, hol
         return lambda g: _jacobian(function, g, argnums, mode, has_aux, holomorphic)
     require_callable(function, f)
 
-    @functools.wraps(f)
+    @named_as(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
         pulled = Pulled(function, *chosen.bind(f, args, kwargs), has_aux=has_aux)
         raw = all_raw(pulled.primals, args, kwargs)
@@ -252,7 +251,7 @@ def hessian(
     require_callable("hessian", f)
     slope = value_and_gradient("hessian", f, argnums, has_aux)
 
-    @functools.wraps(f)
+    @named_as(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, part = slope(*args, **kwargs)
         return (part, value[1]) if has_aux else part

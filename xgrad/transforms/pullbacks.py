@@ -18,6 +18,7 @@ from .border import (
     any_tensor,
     as_kind,
     inside,
+    named_as,
     outputs,
     outside,
     require_callable,
@@ -213,7 +214,7 @@ def value_and_gradient(function: str, f: Any, argnums: Any, has_aux: bool) -> An
         return lambda g: value_and_gradient(function, g, argnums, has_aux)
     require_callable(function, f)
 
-    @functools.wraps(f)
+    @named_as(f)
     def both(*args: Any, **kwargs: Any) -> Any:
         of_chosen, primals = chosen.bind(f, args, kwargs)
         pulled = Pulled(function, of_chosen, primals, has_aux)
@@ -260,7 +261,7 @@ def grad(f: Any = MISSING, /, argnums: int | Sequence[int] = 0, has_aux: bool = 
         return lambda g: grad(g, argnums, has_aux)
     both = value_and_gradient("grad", f, argnums, has_aux)
 
-    @functools.wraps(f)
+    @named_as(f)
     def gradient_only(*args: Any, **kwargs: Any) -> Any:
         value, slope = both(*args, **kwargs)
         return (slope, value[1]) if has_aux else slope
@@ -307,7 +308,7 @@ def elementwise_grad(f: Any = MISSING, /, argnums: int | Sequence[int] = 0) -> A
         return lambda g: elementwise_grad(g, argnums)
     require_callable("elementwise_grad", f)
 
-    @functools.wraps(f)
+    @named_as(f)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         pulled = Pulled("elementwise_grad", *chosen.bind(f, args, kwargs))
         out = pulled.outs[0] if pulled.structure.type is None else None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import kind
-from ..forward import Dual
+from ..forward import Dual, as_tensor
 from ..pytree import Structure, flatten, tree_map
 from ..registry import functions
 from ..reverse import cotangent_dtype, next_serial
@@ -55,7 +55,7 @@ def jvp(
     values, given, structure = moving("jvp", f, primals, tangents)
     outs, rates, built, aux = pushed("jvp", f, structure, values, given, has_aux)
     raw = not any_tensor([*flatten(tuple(primals))[0], *flatten(tuple(tangents))[0]])
-    rates = [constant(r) if type(r) is not Tensor else r for r in owned_rates(rates, given)]
+    rates = [as_tensor(r) for r in owned_rates(rates, given)]
     value, rate = built([as_kind(v, raw) for v in outs]), built([as_kind(r, raw) for r in rates])
     return (value, rate, tree_map(lambda v: as_kind(v, raw), aux)) if has_aux else (value, rate)
 
