@@ -11,15 +11,19 @@ from ..core import composite
 @composite
 def cumsum(xp, a, axis=None, dtype=None):
     """Running sum along ``axis``, or over all elements in one axis."""
-    a = xp.ravel(a) if axis is None else xp.asarray(a)
-    return xp.cumulative_sum(a, axis=0 if axis is None else axis, dtype=dtype)
+    return _running(xp, xp.cumulative_sum, a, axis, dtype)
 
 
 @composite
 def cumprod(xp, a, axis=None, dtype=None):
     """Running product along ``axis``, or over all elements in one axis."""
+    return _running(xp, xp.cumulative_prod, a, axis, dtype)
+
+
+def _running(xp, function, a, axis, dtype):
     a = xp.ravel(a) if axis is None else xp.asarray(a)
-    return xp.cumulative_prod(a, axis=0 if axis is None else axis, dtype=dtype)
+    a = xp.astype(a, "int64") if xp.isdtype(a.dtype, "bool") else a
+    return function(a, axis=axis or 0, dtype=dtype)
 
 
 @composite
