@@ -21,8 +21,11 @@ def matmul_vjp(xp, out, x1, x2):
                 return xp.matmul(xp.matrix_transpose(xp.reshape(x1, (-1, n))), xp.reshape(ct, (-1, m)))
 
             if 0 not in rows and m:
-                return lambda ct: xp.matmul(ct, xp.matrix_transpose(x2)), weight
-        return lambda ct: xp.matmul(ct, xp.matrix_transpose(x2)), lambda ct: xp.matmul(xp.matrix_transpose(x1), ct)
+                return lambda ct: _product(xp, ct, xp.matrix_transpose(x2)), weight
+        return (
+            lambda ct: _product(xp, ct, xp.matrix_transpose(x2)),
+            lambda ct: _product(xp, xp.matrix_transpose(x1), ct),
+        )
     if x1.ndim == 1 and x2.ndim == 1:
         return lambda ct: ct * x2, lambda ct: ct * x1
     if x1.ndim == 1:
@@ -34,6 +37,11 @@ def matmul_vjp(xp, out, x1, x2):
         lambda ct: ct[..., :, None] * x2,
         lambda ct: xp.matmul(xp.matrix_transpose(x1), ct[..., None])[..., 0],
     )
+
+
+def _product(xp, a, b):
+    """The matrix product; columns times rows, by broadcasting, take half the time of a batch of matrix products."""
+    return a * b if a.shape[-1] == 1 else xp.matmul(a, b)
 
 
 @primitive(linear=True)
