@@ -18,7 +18,7 @@ LAYERS = [
     {"backends"},
     {"arguments"},
     {"writing"},
-    {"face", "numpy_protocol"},
+    {"face", "methods", "numpy_protocol"},
     {"reverse"},
     {"tensor"},
     {"forward"},

@@ -161,9 +161,12 @@ class Face:
         """A recorded copy with memory of its own."""
         return functions.copy(self)
 
-    def item(self):
-        """The only element as a Python number."""
-        return self._number("item").item()
+    def item(self, *place):
+        """The only element as a Python number, or the one at ``place``: a flat position or one index per axis."""
+        if not place:
+            return self._number("item").item()
+        index = place[0] if len(place) == 1 and isinstance(place[0], tuple) else place
+        return (self[tuple(index)] if len(index) == self.ndim else functions.ravel(self)[index[0]]).item()  # type: ignore[index]
 
     def tolist(self):
         """The elements as nested lists of Python numbers."""

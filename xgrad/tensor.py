@@ -20,8 +20,9 @@ from .arguments import as_dtype, index_key, settle, strip
 from .backends import namespace_of
 from .errors import DeviceError, GraphError
 from .face import Face
+from .methods import Methods
 from .numpy_protocol import NumPyProtocol
-from .registry import Methods, Operators, functions
+from .registry import Operators, functions
 from .reverse import UNCOMMITTED, Node, cotangent_dtype, next_serial, reverse, state
 from .writing import as_written, write, write_here
 

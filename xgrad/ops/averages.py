@@ -287,7 +287,7 @@ def bincount(xp, x, weights=None, minlength=0):
 
 @composite
 def histogram(xp, a, bins=10, range=None, density=None, weights=None):
-    """How many elements lie in each bin, or the sum of their weights, and the edges; constant in ``a``."""
+    """How many elements lie in each bin, or the sum of their weights, and the edges; counts are constant in ``a``."""
     a = xp.ravel(a)
     if isinstance(bins, str):
         raise NotImplementedError(f"histogram: bins must be a number or the edges; got {bins!r}.")
@@ -295,7 +295,7 @@ def histogram(xp, a, bins=10, range=None, density=None, weights=None):
         edges = xp.asarray(bins)
     else:
         empty = not a.shape[0]
-        low, high = range if range is not None else (0.0, 1.0) if empty else (float(xp.min(a)), float(xp.max(a)))
+        low, high = range if range is not None else (0.0, 1.0) if empty else (xp.min(a), xp.max(a))
         low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
         edges = xp.linspace(low, high, int(bins) + 1, device=a.device)
     count = edges.shape[0] - 1
