@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
+import sys
 from typing import Any
 
 from .registry import functions
@@ -57,3 +59,79 @@ def scipy_fft() -> None:
     import scipy.fft
 
     scipy.fft.register_backend(SciPyFFT)
+
+
+@functools.cache
+def einops() -> None:
+    """Let ``einops.rearrange``, ``reduce``, ``repeat``, ``einsum``, ``pack`` and ``unpack`` take Tensors.
+
+    It is called by itself when einops was imported before xgrad; call it where xgrad comes first.  The functions of
+    ``einops.array_api`` need no hook.
+
+    Examples
+    --------
+    >>> import einops
+    >>> import xgrad as xg
+    >>> xg.hooks.einops()
+    >>> einops.reduce(xg.Tensor([[1.0, 2.0], [3.0, 4.0]]), "i j -> j", "sum")
+    Tensor([4., 6.])
+    """
+    from einops._backends import AbstractBackend  # einops finds backends among the subclasses of this one
+
+    class XGradBackend(AbstractBackend):
+        """What einops asks of an array library; what is not here it finds in a Tensor's methods."""
+
+        framework_name = "xgrad"
+
+        def is_appropriate_type(self, tensor):
+            return isinstance(tensor, Tensor)
+
+        def arange(self, start, stop):
+            return functions.arange(start, stop)
+
+        def from_numpy(self, x):
+            return functions.asarray(x)
+
+        def to_numpy(self, x):
+            return x.numpy()
+
+        def stack_on_zeroth_dimension(self, tensors):
+            return functions.stack(tensors)
+
+        def tile(self, x, repeats):
+            return functions.tile(x, repeats)
+
+        def einsum(self, pattern, *x):
+            return functions.einsum(pattern, *x)
+
+        def add_axis(self, x, new_position):
+            return functions.expand_dims(x, axis=new_position)
+
+        def concat(self, tensors, axis):
+            return functions.concat(tensors, axis=axis)
+
+        def is_float_type(self, x):
+            return x.dtype.kind in "fc"
+
+    _kept.append(XGradBackend)
+
+
+@functools.cache
+def einx() -> None:
+    """Let the functions of ``einx`` take Tensors: its backend for array API namespaces waits for array_api_compat.
+
+    Examples
+    --------
+    >>> import einx
+    >>> import xgrad as xg
+    >>> xg.hooks.einx()
+    >>> einx.sum("i [j]", xg.Tensor([[1.0, 2.0], [3.0, 4.0]]))
+    Tensor([3., 7.])
+    """
+    importlib.import_module("array_api_compat")
+
+
+_kept: list[type] = []  # einops holds its subclasses weakly, as Python does
+
+if "einops" in sys.modules:
+    einops()
