@@ -8,6 +8,7 @@ import pytest
 
 import xgrad as xg
 from xgrad.pytree import flatten
+from xgrad.testing import gradcheck
 
 from .cases import case_id, extras
 from .cases.domains import array
@@ -276,3 +277,134 @@ def test_every_function_is_compared():
     assert defined - compared == {"i0"}  # with the special functions
     assert len(defined) > 90
     assert {n: inspect.signature(getattr(xg, n)) for n in defined if not hasattr(np, n)} == {}
+
+
+# Derivatives that a case cannot hold ----------------------------------------------------------------------------------
+
+
+def test_derivatives_of_several_arguments(device, rng):
+    def put(*shape):
+        return xg.asarray(rng.uniform(0.5, 1.5, shape), device=device)
+
+    numbers = xg.asarray(np.array([[0, 2, 1], [1, 1, 0]]), device=device)
+    checks = [
+        (lambda a, b: xg.float_power(a, b), put(3, 4), put(4)),
+        (lambda a, b: xg.heaviside(a - a.detach(), b), put(3), put(2, 3)),
+        (lambda *cs: xg.choose(numbers, cs), put(3), put(2, 1), put()),
+        (lambda a, b, c: xg.select([numbers > 1, numbers > 0], [a, b], c), put(2, 3), put(3), put()),
+        (lambda x, a: xg.pad(x, ((1, 2), (0, 1)), constant_values=a), put(2, 3), put()),
+        (lambda x, a: xg.pad(x, 1, constant_values=a), put(2, 3), put(2, 2)),
+        (lambda x, a: xg.pad(x, 2, mode="linear_ramp", end_values=a), put(2, 3), put()),
+        (lambda x, w: xg.average(x, axis=1, weights=w, returned=True), put(2, 3), put(3)),
+        (lambda x, w: xg.cov(x, aweights=w), put(2, 4), put(4)),
+        (lambda x, w: xg.histogram(x, bins=3, weights=w), put(6), put(6)),
+        (lambda x, w: xg.histogram(x, bins=[0.0, 1.0, 2.0], weights=w, density=True)[0], put(6), put(6)),
+        (lambda x, y: xg.append(x, y), put(2, 2), put(3)),
+        (lambda x: xg.apply_along_axis(lambda v: xg.cumsum(v * v), 1, x), put(2, 3)),
+        (lambda x: xg.insert(x, [1, 2], x[:2] * 2), put(3)),
+        (lambda x, h: xg.gradient(x, h), put(4), put()),
+    ]
+    for function, *arrays in checks:
+        gradcheck(function, *arrays, order=2)
+
+
+@pytest.mark.parametrize("period", [None, 2.3])
+def test_interp_is_differentiable_in_places_knots_and_values(period, device, rng):
+    x = xg.asarray(np.array([[-0.7, 0.1, 0.6], [1.4, 2.0, 0.9]]), device=device)
+    knots = xg.asarray(np.array([-0.5, 0.3, 1.1, 1.7]), device=device)
+    values = xg.asarray(rng.normal(size=4), device=device)
+    gradcheck(lambda *a: xg.interp(*a, period=period), x, knots, values, order=2)
+    edges = xg.asarray(np.array(0.3), device=device)
+    gradcheck(lambda a: xg.interp(x, knots, values, left=a, right=2 * a), edges, order=1)
+
+
+def test_a_quantile_is_differentiable_in_its_share(device):
+    x = xg.asarray(np.array([3.0, 1.0, 2.5, 7.0]), device=device)
+    q = xg.asarray(np.array([[0.2, 0.45], [0.8, 0.9]]), device=device)
+    gradcheck(lambda x, q: xg.quantile(x, q), x, q, order=2)
+    gradcheck(lambda x: xg.percentile(x, [25.0, 60.0]), x, order=1)
+
+
+def test_ties_of_a_median_route_each_gradient_once(device):
+    x = xg.Tensor([1.0, 2.0, 2.0, 2.0, 5.0], device=device)
+    xg.median(x).backward()
+    assert x.grad.numpy().sum() == 1.0 and set(x.grad.numpy()) == {0.0, 1.0}
+
+
+def test_nan_has_no_gradient_where_it_is_ignored(device):
+    for name in ("nansum", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin", "nanprod"):
+        x = xg.Tensor([1.0, np.nan, 2.0, 4.0], device=device)
+        getattr(xg, name)(x).backward()
+        assert np.isfinite(x.grad.numpy()).all() and x.grad.numpy()[1] == 0.0, name
+    x = xg.Tensor([1.0, np.nan, -np.inf, 4.0], device=device)
+    (xg.nan_to_num(x) / 4).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [0.25, 0.0, 0.0, 0.25])
+
+
+def test_deviation_of_equal_elements_beside_nan_has_derivative_zero(device):
+    x = xg.Tensor([2.0, np.nan, 2.0], device=device)
+    xg.nanstd(x).backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [0.0, 0.0, 0.0])
+
+
+def test_sinc_at_zero_has_right_derivatives_of_every_order(device):
+    f = xg.sinc
+    expected = [1.0, 0.0, -(np.pi**2) / 3, 0.0, np.pi**4 / 5]
+    for value in expected:
+        np.testing.assert_allclose(f(xg.asarray(np.array(0.0), device=device)).item(), value, rtol=1e-12, atol=1e-12)
+        f = xg.grad(f)
+
+
+def test_the_gradient_of_unwrap_is_one(device):
+    x = xg.Tensor([0.0, 3.0, 7.0, -2.0], device=device)
+    xg.unwrap(x)[3].backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [0.0, 0.0, 0.0, 1.0])
+
+
+def test_fmax_shares_a_tie_and_gives_nothing_to_nan(device):
+    a, b = xg.Tensor([1.0, np.nan, 3.0], device=device), xg.Tensor([1.0, 2.0, np.nan], device=device)
+    xg.fmax(a, b).sum().backward()
+    np.testing.assert_array_equal(a.grad.numpy(), [0.5, 0.0, 1.0])
+    np.testing.assert_array_equal(b.grad.numpy(), [0.5, 1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: xg.pad(F34, 1, mode="odd"), NotImplementedError, "pad: there is no such mode; got 'odd'"),
+        (
+            lambda: xg.pad(F34, 1, mode="reflect", reflect_type="odd"),
+            NotImplementedError,
+            "reflect_type must be 'even'",
+        ),
+        (lambda: xg.pad(F34, -1), ValueError, "pad_width must not be negative"),
+        (lambda: xg.pad(F34, [(1, 1)] * 3), ValueError, "a number, a pair, or one pair per axis"),
+        (lambda: xg.pad(F34, 1, end_values=3), ValueError, "unknown options for mode 'constant'; got end_values"),
+        (lambda: xg.pad(E, 1, mode="edge"), ValueError, "padded with constants only; got axis 0"),
+        (lambda: xg.split(I4, 3), ValueError, "split: 4 elements do not make 3 parts"),
+        (lambda: xg.vsplit(I4, 2), ValueError, "vsplit: ary must have 2 axes"),
+        (lambda: xg.delete(I4, 4), IndexError, "delete: index 4 is out of range for 4 elements"),
+        (lambda: xg.insert(I4, 5, 0), IndexError, "insert: index 5 is out of range for 4 elements"),
+        (lambda: xg.delete(I4, [True, False]), ValueError, "one entry per element; got 2 for 4"),
+        (lambda: xg.choose([0, 3], [I4[:2], I4[:2]]), ValueError, "numbers from 0 to 1"),
+        (lambda: xg.select([I4 > 0], []), ValueError, "one choice per condition"),
+        (lambda: xg.cross([1, 2], [3, 4]), ValueError, "three elements; got 2 and 2"),
+        (lambda: xg.bincount([-1, 2]), ValueError, "must not be negative; got -1"),
+        (lambda: xg.bincount([1.0]), ValueError, "a vector of integers"),
+        (lambda: xg.quantile(F34, 1.2), ValueError, "q must lie between 0 and 1"),
+        (lambda: xg.quantile(F34, 0.2, method="no"), ValueError, "there is no method 'no'"),
+        (lambda: xg.quantile(C3, 0.2), TypeError, "real numbers; got complex128"),
+        (lambda: xg.histogram(F34, bins="auto"), NotImplementedError, "got 'auto'"),
+        (lambda: xg.gradient(F34, 1.0, 2.0, 3.0), TypeError, "one spacing per axis is needed; got 3 for 2"),
+        (lambda: xg.interp(F34, [0.0, 1.0], [1.0]), ValueError, "vectors of one length"),
+        (lambda: xg.diagonal(I4), ValueError, "two axes or more; got 1"),
+        (lambda: xg.diagonal(I34, axis1=1, axis2=-1), ValueError, "axis1 and axis2 must differ"),
+        (lambda: xg.ldexp(F34, 1.5), TypeError, "x2 must hold integers"),
+        (lambda: xg.average(F34, weights=[1, 2]), ValueError, "without an axis weights must have the shape of a"),
+        (lambda: xg.apply_along_axis(lambda v: v, 1, E), ValueError, "no slice to apply to"),
+    ],
+)
+def test_errors_say_what_is_wrong(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert message in str(caught.value)

@@ -47,6 +47,11 @@ class Strict(Generic):
         cpu = array if self.device_of(array) == "cpu" else array.to_device(self.library.Device("CPU_DEVICE"))
         return np.asarray(cpu)
 
+    def sum(self, x, /, *, axis=None, dtype=None, keepdims=False):
+        """Sum over ``axis``; truths, which the standard does not add, count as 0 and 1."""
+        x = self.library.astype(x, self.library.int64) if x.dtype == self.library.bool else x
+        return self.library.sum(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
 
 def _name(device: Any) -> str:
     name = re.sub(r".*'(.*)'.*", r"\1", str(device))

@@ -49,11 +49,18 @@ def masked(xp, x, reduction, where=None, *, initial=None, axis=None, dtype=None,
 
 def _total(identity, name, join):
     def reduce(xp, x, mask, where, initial, axis, dtype, keepdims, correction):
+        x = xp.astype(x, "int64") if xp.isdtype(x.dtype, "bool") else x
         x = xp.where(mask, x, xp.full_like(x, identity))
         out = getattr(xp, name)(x, axis=axis, dtype=dtype, keepdims=keepdims)
-        return out if initial is None else join(out, initial)
+        return out if initial is None else join(out, _start(xp, initial, out))
 
     return reduce
+
+
+def _start(xp, initial, like):
+    """What a reduction starts from, in the dtype of the elements; a complex start stays complex."""
+    initial = xp.asarray(initial)
+    return initial if initial.dtype in (like.dtype, "complex128") else xp.astype(initial, like.dtype)
 
 
 def _extremum(name, join):
@@ -61,8 +68,7 @@ def _extremum(name, join):
         if initial is None and where is not None:
             raise ValueError(f"{name}: where= needs initial=, the result where nothing is selected; got none.")
         if initial is not None:
-            start = xp.asarray(initial)
-            start = xp.astype(start, x.dtype) if start.dtype != x.dtype else start
+            start = _start(xp, initial, x)
             if math.prod(x.shape) == 0:
                 return xp.broadcast_to(start, reduced_shape(x.shape, axis, keepdims))
             x = xp.where(mask, x, start)
