@@ -89,7 +89,9 @@ REDUCED = [(kind, *case) for kind in VALUES for case in REDUCTIONS if kind != "b
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize(("kind", "name", "options"), REDUCED, ids=lambda v: str(sorted(v)) if isinstance(v, dict) else v)
+@pytest.mark.parametrize(
+    ("kind", "name", "options"), REDUCED, ids=lambda v: str(sorted(v)) if isinstance(v, dict) else v
+)
 def test_reductions(kind, name, options, device):
     values = VALUES[kind]
     if kind in ("bool", "int") and options.get("initial") == 0.5:
