@@ -1,5 +1,6 @@
 """The devices on which the whole suite runs."""
 
+import os
 import zlib
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import xgrad as xg
 
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # read when SciPy is first imported
 PRESENT = xg.devices()
 ALWAYS = ["cpu", "strict"]
 WANTED = {"cpu": "cpu", "strict": "strict:cpu", "torch:cpu": "torch:cpu", "cuda": "cuda:0"}
