@@ -21,9 +21,6 @@ from .test_errors import fails
 
 stats = pytest.importorskip("scipy.stats")
 
-READY = hasattr(xg.special, "ndtri") and hasattr(xg.linalg, "cholesky")
-pending = pytest.mark.skipif(not READY, reason="special.ndtri and linalg.cholesky are not there yet")
-
 PLACES = [name for name in WANTED if name not in REASONS]
 if "torch:cpu" in PLACES:
     PLACES.append("torch.Generator")  # what an accelerator draws with, here on the CPU
@@ -77,8 +74,6 @@ DISCRETE = {
     "binomial": ((7, 0.3), stats.binom(7, 0.3)),
     "bernoulli": ((0.2,), stats.bernoulli(0.2)),
 }
-if not READY:
-    del CONTINUOUS["truncated_normal"]
 
 
 def draw(rng, name, *args, **kwargs):
@@ -128,7 +123,6 @@ def test_parameters_of_every_element_are_its_own(place):
         np.testing.assert_allclose(host(x).std(axis=0), deviation, rtol=0.04)
 
 
-@pending
 def test_normal_vectors(place):
     rng = xg.random.default_rng(1, device=place)
     cov = np.array([[2.0, 0.6, 0.0], [0.6, 1.0, -0.3], [0.0, -0.3, 0.5]])
@@ -260,7 +254,6 @@ def test_integers_reach_their_bounds(place):
     assert host(rng.integers(7, 8, size=(2, 0))).shape == (2, 0)
 
 
-@pending
 def test_tails_of_the_truncated_normal(place):
     rng = xg.random.default_rng(12, device=place)
     for low, high in ((8.0, np.inf), (-np.inf, -8.0), (20.0, 20.5), (-0.01, 0.01), (-np.inf, np.inf)):
@@ -287,8 +280,6 @@ VECTORS = {
     "multivariate_normal": ([0.0, 1.0, 2.0], np.eye(3)),
     "multinomial": (5, [0.2, 0.3, 0.5]),
 }
-if not READY:
-    del VECTORS["multivariate_normal"]
 NARROW = [name for name in CONTINUOUS if name not in ("random", "standard_normal", "standard_exponential")]
 
 
@@ -528,8 +519,6 @@ REPARAMETRISED = {
     "permuted": (lambda rng, a: rng.permuted(a), 1),
     "choice": (lambda rng, a: rng.choice(a, 5, p=[0.2, 0.8]), 1),
 }
-if not READY:
-    del REPARAMETRISED["truncated_normal"]
 
 
 @pytest.mark.parametrize("name", REPARAMETRISED)
@@ -547,7 +536,6 @@ def test_gradients_reach_the_parameters(name, place, rng):
     gradcheck(drawn, *(xg.asarray(a, device=place) for a in arrays), order=2)
 
 
-@pending
 @pytest.mark.parametrize("method", ["cholesky", "eigh"])
 def test_gradients_reach_mean_and_covariance(method, place, rng):
     generator = xg.random.default_rng(1, device=place)
