@@ -256,7 +256,15 @@ def test_integers_reach_their_bounds(place):
 
 def test_tails_of_the_truncated_normal(place):
     rng = xg.random.default_rng(12, device=place)
-    for low, high in ((8.0, np.inf), (-np.inf, -8.0), (20.0, 20.5), (-0.01, 0.01), (-np.inf, np.inf)):
+    for low, high in (
+        (8.0, np.inf),
+        (-np.inf, -8.0),
+        (37.0, np.inf),
+        (-40.0, -37.0),
+        (20.0, 20.5),
+        (-0.01, 0.01),
+        (-np.inf, np.inf),
+    ):
         x = host(rng.truncated_normal(low, high, size=5000))
         assert (x >= low).all() and (x <= high).all()
         assert stats.kstest(x, stats.truncnorm(low, high).cdf).pvalue > 1e-3
@@ -633,6 +641,8 @@ ERRORS = {
     "dirichlet": (lambda r: r.dirichlet([1.0, 0.0]), ValueError, "dirichlet: alpha must be above 0; got 0.0"),
     "dirichlet 0-d": (lambda r: r.dirichlet(1.0), ValueError, "dirichlet: alpha must have an axis"),
     "truncated": (lambda r: r.truncated_normal(1.0, 1.0), ValueError, "truncated_normal: high - low must be above 0"),
+    "truncated far": (lambda r: r.truncated_normal(38.0, 50.0), ValueError, "truncated_normal: low must be at most 37"),
+    "truncated below": (lambda r: r.truncated_normal(-50.0, -38.0), ValueError, "high must be at least -37; got -38.0"),
     "poisson": (lambda r: r.poisson(-1.0), ValueError, "poisson: lam must not be negative; got -1.0"),
     "poisson large": (lambda r: r.poisson(1e30), ValueError, r"poisson: lam must be below 2\*\*62"),
     "binomial n": (lambda r: r.binomial(-1, 0.5), ValueError, "binomial: n must not be negative"),

@@ -82,8 +82,9 @@ class Continuous(Draws):
     def truncated_normal(self, low=-2.0, high=2.0, loc=0.0, scale=1.0, size=None, *, dtype=None) -> Tensor:
         """Normal, kept between ``loc + low * scale`` and ``loc + high * scale``: ``loc + scale * z``.
 
-        The bounds are numbers of standard deviations.  ``z`` is found by inverting the normal distribution function in
-        the tail that lies further from its middle, in float64, which is accurate to 37 standard deviations.
+        The bounds are numbers of standard deviations.  ``z`` comes from the inverse of the normal distribution function
+        in the lower half, in float64: probabilities there are kept down to 37 standard deviations, and bounds that leave
+        only what lies beyond are refused.
         """
         name = "truncated_normal"
         shape, dtype, (low, high, loc, scale) = self._parameters(
@@ -92,6 +93,8 @@ class Continuous(Draws):
         untracked(name, low=low, high=high)
         self._require(name, NOT_NEGATIVE, scale=scale)
         self._require(name, POSITIVE, **{"high - low": high - low})
+        self._require(name, (lambda v: v <= 37, "be at most 37", "Draw an exponential beyond low instead."), low=low)
+        self._require(name, (lambda v: v >= -37, "be at least -37", "Draw an exponential below high."), high=high)
         a, b = (self._constant(self._raw(v, shape, np.float64), v) for v in (low, high))
         upper = a > -b  # then the mirror image is drawn, where small probabilities keep their digits
         bottom, top = functions.where(upper, -b, a), functions.where(upper, -a, b)
