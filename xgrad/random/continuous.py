@@ -83,7 +83,7 @@ class Continuous(Draws):
         """Normal, kept between ``loc + low * scale`` and ``loc + high * scale``: ``loc + scale * z``.
 
         The bounds are numbers of standard deviations.  ``z`` comes from the inverse of the normal distribution function
-        in the lower half, in float64: probabilities there are kept down to 37 standard deviations, and bounds that leave
+        in the lower half, in float64: probabilities there are kept to 37 standard deviations, and bounds that leave
         only what lies beyond are refused.
         """
         name = "truncated_normal"
