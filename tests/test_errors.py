@@ -143,7 +143,6 @@ KINDS = {
     "reshape to text": (lambda: leaf(2, 3).reshape("ab"), r"reshape: shape .*str"),
     "axis by text": (lambda: leaf(2, 3).sum(axis="rows"), r"sum: axis .*str"),
     "axis by a float": (lambda: leaf(2, 3).sum(axis=1.0), r"sum: axis .*float"),
-    "PyTorch's dim": (lambda: leaf(2, 3).sum(dim=1), r"sum: .*'dim'.*axis"),
     "unknown argument": (lambda: leaf(3).clip(lo=0.0), r"clip: .*'lo'.*min"),
     "shape of text": (lambda: xg.zeros("ab"), r"zeros: shape .*str"),
     "shape of a float": (lambda: xg.zeros(2.5), r"zeros: shape .*float"),
@@ -535,10 +534,13 @@ def test_float_works_on_the_tape():
 
 def test_unsupported_numpy_function():
     x = leaf(2, 2)
-    fails(lambda: np.linalg.cond(x), TypeError, r"numpy.*cond: not supported")
+    fails(
+        lambda: np.lib.stride_tricks.sliding_window_view(x, (2, 2)),
+        TypeError,
+        r"numpy.*sliding_window_view: not supported",
+    )
     fails(lambda: np.packbits(x), TypeError, r"numpy.*packbits: not supported.*detach")
     fails(lambda: np.add(x, 1.0, out=np.zeros((2, 2))), TypeError, r"numpy\.add: .*out=")
-    fails(lambda: np.spacing(x), TypeError, r"numpy\.spacing: not supported.*detach")
 
 
 def test_svd_is_recorded_or_refused():

@@ -50,13 +50,13 @@ def _method(name: str, function: str = "") -> Callable[..., Any]:
     return method
 
 
-def _missing(name: str, advice: str) -> Callable[..., Any]:
-    def method(self, *args, **kwargs):
-        raise NotImplementedError(f"{name}: a Tensor has no such method; got a call of it. {advice}")
+def _missing(name: str, advice: str) -> property:
+    """A name that a Tensor has not: ``hasattr`` says so, and the error says what to do."""
 
-    method.__name__ = name
-    method.__doc__ = f"Not served: {advice}"
-    return method
+    def absent(self):
+        raise AttributeError(f"{name}: a Tensor has no such method. {advice}")
+
+    return property(absent, doc=f"Not served: {advice}")
 
 
 class Methods:

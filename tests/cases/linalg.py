@@ -98,6 +98,10 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
     ],
     "linalg.svd": each(ANY, {}, {"full_matrices": False}),
     "linalg.svdvals": each(ANY),
+    "linalg.cond": each(("W 3 3", "W 2 3 3"), {}, {"p": 1}, {"p": -2}, {"p": "fro"}),
+    "linalg.lstsq": [(("W 4 3", "R 4"), {}), (("W 4 3", "C 4 2"), {}), (("W 2 3", "R 2"), {})],
+    "linalg.tensorinv": [(("W 3 3",), {"ind": 1})],
+    "linalg.tensorsolve": [(("W 3 3", "R 3"), {})],
     "linalg.trace": each(("R 3 4", "C 2 3 3"), {}, {"offset": -1}) + each(("R 3 3",), {"dtype": "complex128"}),
     "linalg.vector_norm": each(
         ("R 2 3 4", "C 3 4 2"),

@@ -11,6 +11,7 @@ from .determinants import SlogdetResult as SlogdetResult
 from .determinants import cofactor as cofactor
 from .determinants import det as det
 from .determinants import slogdet as slogdet
+from .norms import cond as cond
 from .norms import matrix_norm as matrix_norm
 from .norms import matrix_rank as matrix_rank
 from .norms import norm as norm
@@ -22,9 +23,13 @@ from .products import matrix_power as matrix_power
 from .products import multi_dot as multi_dot
 from .products import outer as outer
 from .products import trace as trace
+from .solving import LstsqResult as LstsqResult
 from .solving import inv as inv
+from .solving import lstsq as lstsq
 from .solving import pinv as pinv
 from .solving import solve as solve
+from .solving import tensorinv as tensorinv
+from .solving import tensorsolve as tensorsolve
 from .spectra import EighResult as EighResult
 from .spectra import EigResult as EigResult
 from .spectra import SVDResult as SVDResult

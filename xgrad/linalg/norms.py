@@ -101,6 +101,16 @@ def norm(xp, x, /, ord=None, axis=None, keepdims=False):
 
 
 @composite
+def cond(xp, x, /, p=None):
+    """NumPy's condition number: ``norm(x, p) * norm(inv(x), p)``, by singular values for None, 2 and -2."""
+    if p is None or p in (2, -2):
+        values = xp.linalg.svdvals(x)
+        largest, smallest = values[..., 0], values[..., -1]
+        return smallest / largest if p == -2 else largest / smallest
+    return xp.linalg.matrix_norm(x, ord=p) * xp.linalg.matrix_norm(xp.linalg.inv(x), ord=p)
+
+
+@composite
 def matrix_rank(xp, x, /, *, rtol=None):
     """How many singular values exceed ``rtol`` times the largest; its derivative is zero."""
     if x.ndim < 2:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ..core import primitive
+import math
+from typing import Any, NamedTuple
+
+from ..axes import normalise_axes
+from ..core import composite, primitive
 from ..registry import formula
 
 
@@ -73,3 +77,55 @@ def pinv_formula(xp, x, /, *, rtol=None):
     kept = s > rtol * xp.max(s, axis=-1, keepdims=True)
     scale = xp.where(kept, 1 / xp.where(kept, s, xp.ones_like(s)), 0.0)
     return xp.matmul(xp.linalg.adjoint(vh) * scale[..., None, :], xp.linalg.adjoint(u))
+
+
+class LstsqResult(NamedTuple):
+    """What ``lstsq`` returns: the solution, the squared distances left, the rank, and the singular values."""
+
+    x: Any
+    residuals: Any
+    rank: Any
+    s: Any
+
+
+@composite
+def lstsq(xp, a, b, /, rcond=None):
+    """NumPy's least squares: the shortest ``x`` of those that bring ``a @ x`` closest to ``b``.
+
+    Singular values up to ``rcond`` times the largest count as zero.  ``residuals`` is empty unless ``a`` has more rows
+    than columns and full rank.
+    """
+    if a.ndim != 2 or b.ndim not in (1, 2):
+        raise ValueError(f"lstsq: a must be a matrix and b a vector or a matrix; got {a.shape} and {b.shape}.")
+    rcond = max(a.shape) * float(xp.finfo(a.dtype).eps) if rcond is None else rcond
+    x = xp.matmul(xp.linalg.pinv(a, rtol=rcond), b)
+    rank = xp.linalg.matrix_rank(a, rtol=rcond)
+    distance = b - xp.matmul(a, x)
+    residuals = xp.sum(xp.abs(distance) ** 2, axis=0)
+    residuals = xp.reshape(residuals, (-1,))
+    if a.shape[0] <= a.shape[1] or int(rank) < a.shape[1]:
+        residuals = residuals[:0]
+    return LstsqResult(x, residuals, rank, xp.linalg.svdvals(a))
+
+
+@composite
+def tensorinv(xp, a, /, ind=2):
+    """NumPy's inverse of ``a`` as a map from its last axes to its first ``ind`` ones."""
+    if ind <= 0:
+        raise ValueError(f"tensorinv: ind must be positive; got {ind}.")
+    rows, columns = tuple(a.shape[:ind]), tuple(a.shape[ind:])
+    if math.prod(rows) != math.prod(columns):
+        raise ValueError(f"tensorinv: the first {ind} axes must hold as many elements as the rest; got {a.shape}.")
+    return xp.reshape(xp.linalg.inv(xp.reshape(a, (math.prod(rows), -1))), (*columns, *rows))
+
+
+@composite
+def tensorsolve(xp, a, b, /, axes=None):
+    """NumPy's solution ``x`` of ``tensordot(a, x, x.ndim) = b``, the axes named moved to the end of ``a`` first."""
+    if axes is not None:
+        axes = normalise_axes(axes, a.ndim, "tensorsolve")
+        a = xp.permute_dims(a, (*(i for i in range(a.ndim) if i not in axes), *axes))
+    shape, size = tuple(a.shape[b.ndim :]), math.prod(b.shape)
+    if math.prod(shape) != size:
+        raise ValueError(f"tensorsolve: a must be square as a map of tensors; got {a.shape} for b {b.shape}.")
+    return xp.reshape(xp.linalg.solve(xp.reshape(a, (size, size)), xp.reshape(b, (size,))), shape)
