@@ -9,9 +9,22 @@ import pytest
 import xgrad as xg
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # read when SciPy is first imported
+
+try:  # before anything of JAX is used
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+except ImportError:
+    pass
+try:
+    import dask
+
+    dask.config.set(scheduler="synchronous")  # no threads among the workers of the suite
+except ImportError:
+    pass
+
 PRESENT = xg.devices()
-ALWAYS = ["cpu", "strict"]
-WANTED = {"cpu": "cpu", "strict": "strict:cpu", "torch:cpu": "torch:cpu", "cuda": "cuda:0"}
+WANTED = {name: name for name in ("cpu", "torch:cpu", "jax:cpu", "dask")} | {"strict": "strict:cpu", "cuda": "cuda:0"}
 REASONS = {name: PRESENT.get(name.partition(":")[0], None) for name in WANTED if WANTED[name] not in PRESENT}
 
 

@@ -132,7 +132,7 @@ def _local_index(xp: Generic, index: Any, like: Any) -> Any:
     owner = namespace_of(index)
     if owner is xp:
         return index
-    return xp.from_numpy(owner.to_numpy(index), xp.device_of(like))
+    return xp.index_array(owner.to_numpy(index), like)
 
 
 def settle(
@@ -178,7 +178,7 @@ def settle(
             place = owner.device_of(value)
             if target is None:
                 target, first = (owner, place), name
-            elif committed and target != (owner, place):
+            elif committed and not (owner is target[0] and owner.joins(place, target[1])):
                 here, there = Device(target[0].name, target[1]), Device(owner.name, place)
                 raise DeviceError(
                     f"{function}: {first} and {name} are on different devices; got {here} and {there}. "
@@ -188,7 +188,9 @@ def settle(
         raise not_an_array(function, names[0], values[0])
     xp, place = target
     settled = [
-        v if owner is None or (owner is xp and owner.device_of(v) == place) else xp.from_numpy(owner.to_numpy(v), place)
+        v
+        if owner is None or (owner is xp and owner.joins(owner.device_of(v), place))
+        else xp.from_numpy(owner.to_numpy(v), place)
         for v, owner in zip(values, owners, strict=True)
     ]
     if promote and not xp.promotes:
@@ -199,7 +201,7 @@ def settle(
 def smooth(xp: Generic, values: list[Any], promote: tuple[int, ...]) -> list[Any]:
     """Operands with integers as float64, as NumPy's promotion has them, for libraries that do not promote."""
     return [
-        xp.astype(v, xp.raw_dtype(np.dtype(np.float64)))
+        xp.astype(v, xp.raw_dtype(xp.available(np.dtype(np.float64))))
         if i in promote and hasattr(v, "shape") and xp.numpy_dtype(v.dtype).kind in "iu"
         else v
         for i, v in enumerate(values)
@@ -209,7 +211,7 @@ def smooth(xp: Generic, values: list[Any], promote: tuple[int, ...]) -> list[Any
 def _promoted(xp: Generic, values: list[Any], promote: tuple[int, ...], place: str) -> list[Any]:
     chosen = [values[i] for i in promote if values[i] is not None]
     dtypes = [v if type(v) in SCALARS else xp.numpy_dtype(v.dtype) for v in chosen]
-    result = np.result_type(*dtypes)
+    result = xp.available(np.result_type(*dtypes))
     out = list(values)
     if all(type(v) in SCALARS for v in chosen):  # where(condition, 1.0, 0.0)
         out[promote[0]] = xp.from_numpy(np.asarray(chosen[0], dtype=result), place)

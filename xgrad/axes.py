@@ -138,6 +138,19 @@ def complete_key(key: Any, ndim: int) -> tuple[Any, ...]:
     return tuple(items)
 
 
+def placed_key(key: tuple[Any, ...], ndim: int) -> list[tuple[int, Any]]:
+    """The parts of a complete key that select, each with the first axis of ``ndim`` that it selects from."""
+    parts = [k for k in key if k is not None and not isinstance(k, bool)]
+    extents = [len(k.shape) if hasattr(k, "shape") and str(k.dtype).endswith("bool") else 1 for k in parts]
+    rest = ndim - sum(n for n, k in zip(extents, parts, strict=True) if k is not Ellipsis)
+    axis, placed = 0, []
+    for k, n in zip(parts, extents, strict=True):
+        if k is not Ellipsis:
+            placed.append((axis, k))
+        axis += rest if k is Ellipsis else n
+    return placed
+
+
 def clipped_key(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
     """A basic key whose slices, of steps above zero, end where the axes of ``shape`` do."""
     taken = sum(k is not None and k is not Ellipsis for k in key)

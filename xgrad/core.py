@@ -342,7 +342,7 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
                 out = function(inner, **local) if op.arrays is None else function(*inner, **local)
         except (ValueError, IndexError, TypeError, RuntimeError) as error:
             library_failed = isinstance(error, RuntimeError) and type(error) is not RuntimeError  # out of memory, CUDA
-            if library_failed or isinstance(error, DeviceError):
+            if library_failed or isinstance(error, (DeviceError, *xp.passes)):
                 raise
             raise unfit(op.name, error, inner, local) from None
         out = op.bundle(map(xp.as_array, out)) if op.results else xp.as_array(out)

@@ -229,7 +229,7 @@ class Face:
 
     def __repr__(self) -> str:
         raw = strip(self)
-        text = np.array2string(namespace_of(raw).to_numpy(raw), separator=", ", prefix="Tensor(")
+        text = namespace_of(raw).preview(raw)
         default = self.dtype in (np.float64, np.int64, np.bool_, np.complex128)
         extra = "" if default else f", dtype={self.dtype}"
         extra += "" if str(self.device) == "cpu" else f", device={str(self.device)!r}"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import as_dtype, index_key, settle, strip
-from .backends import namespace_of
+from .backends import meet, namespace_of
 from .errors import DeviceError, GraphError
 from .face import Face
 from .methods import Methods
@@ -189,7 +189,7 @@ def seed(tensor: Tensor, ct: Any, function: str) -> Any:
         ct = functions.conj(ct)
     if ct.dtype != cotangent_dtype(tensor.dtype):
         ct = functions.astype(ct, cotangent_dtype(tensor.dtype))
-    if ct.node is not UNCOMMITTED and ct.device != tensor.device:
+    if ct.node is not UNCOMMITTED and not meet(ct.device, tensor.device):
         raise DeviceError(
             f"{function}: the result and its cotangent are on different devices; got {tensor.device} and {ct.device}. "
             "Move one with x.to(device)."

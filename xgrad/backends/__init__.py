@@ -17,7 +17,8 @@ from ..errors import DeviceError
 from .generic import Generic
 
 # The first word of a device's name, and the module below this package that speaks for it.
-_MODULES = {"cpu": "numpy", "numpy": "numpy", "cuda": "cupy", "cupy": "cupy", "torch": "torch", "strict": "strict"}
+_MODULES = {"cpu": "numpy", "numpy": "numpy", "cuda": "cupy", "cupy": "cupy"}
+_MODULES |= {name: name for name in ("torch", "jax", "dask", "strict")}
 _BY_NAME: dict[str, Generic] = {}
 _BY_TYPE: dict[type, Generic] = {}
 
@@ -29,7 +30,7 @@ class Device:
     Parameters
     ----------
     backend : str
-        ``"numpy"``, ``"cupy"``, ``"torch"``, ``"strict"``, or the name of another array library.
+        ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"``, ``"dask"``, ``"strict"``, or the name of another library.
     place : str
         The library's device, such as ``"cpu"`` or ``"cuda:0"``.
     """
@@ -38,7 +39,7 @@ class Device:
     place: str
 
     def __str__(self) -> str:
-        return self.place if self.backend in ("numpy", "cupy") else f"{self.backend}:{self.place}"
+        return self.place if self.backend in ("numpy", "cupy", "dask") else f"{self.backend}:{self.place}"
 
     def __repr__(self) -> str:
         return f"Device({str(self)!r})"
@@ -61,7 +62,7 @@ def host() -> Generic:
 
 
 def _names() -> list[str]:
-    return ["cpu", "cuda", "cuda:N", "torch:cpu", "torch:cuda:N", "strict"]
+    return ["cpu", "cuda", "cuda:N", "torch:cpu", "torch:cuda:N", "jax:cpu", "jax:cuda:N", "dask", "strict"]
 
 
 def parse_device(device: Any) -> Device:
@@ -93,12 +94,15 @@ def namespace_of(array: Any) -> Any:
 
 
 def _find(array: Any) -> Generic | None:
-    root = type(array).__module__.partition(".")[0].removesuffix("lib")  # JAX's arrays come from jaxlib
+    module = type(array).__module__
+    root = module.partition(".")[0].removesuffix("lib")  # JAX's arrays come from jaxlib
     if isinstance(array, np.matrix | np.ma.MaskedArray):
         return None  # their operators mean something else: a product of matrices, a mask that travels along
     if isinstance(array, np.ndarray | np.generic):
         return get("numpy")
-    if root in ("torch", "cupy") and hasattr(array, "dtype") and hasattr(array, "shape"):
+    if root == "dask" and not module.startswith("dask.array"):
+        return None
+    if root in ("torch", "cupy", "jax", "dask") and hasattr(array, "dtype") and hasattr(array, "shape"):
         return get(root)
     if root == "array_api_strict":
         return get("strict")
@@ -115,6 +119,11 @@ def device_of(array: Any) -> Device:
     """The Device of a raw array."""
     backend = namespace_of(array)
     return Device(backend.name, backend.device_of(array))
+
+
+def meet(a: Device, b: Device) -> bool:
+    """Whether arrays of the two Devices may meet in one call."""
+    return a == b or (a.backend == b.backend and get(a.backend).joins(a.place, b.place))
 
 
 def transfer(array: Any, device: Device) -> Any:
@@ -148,9 +157,9 @@ def devices() -> dict[str, str | None]:
     True
     """
     found: dict[str, str | None] = {}
-    for prefix, name in {"cpu": "numpy", "cuda": "cupy", "torch": "torch", "strict": "strict"}.items():
+    for prefix in ("cpu", "cuda", "torch", "jax", "dask", "strict"):
         try:
-            backend = get(name)
+            backend = get(_MODULES[prefix])
             places = backend.places()
         except DeviceError as error:
             found[prefix] = str(error)

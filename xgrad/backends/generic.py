@@ -35,6 +35,7 @@ class Generic:
 
     promotes = False  # whether the library itself combines dtypes as the standard and NumPy do
     single = False  # whether it has one device only
+    passes: tuple[type[Exception], ...] = ()  # errors of the library's own that say what to do, and are not reworded
     extensions: ClassVar[dict[str, type[Extension]]] = dict.fromkeys(SPACES, Extension)
 
     def __init__(self, name: str, library: Any):
@@ -49,8 +50,18 @@ class Generic:
             if name not in composites:
                 raise AttributeError(f"{name}: the array library {self.name} has no such function.")
             function = partial(composites[name], self)
+        elif name in _CREATES:
+            function = self._placed(function)
         setattr(self, name, function)  # found once
         return function
+
+    def _placed(self, create: Any) -> Any:
+        """A creation function that takes a Device too, which is what ``xp.device(x)`` gives a rule."""
+
+        def placed(*args: Any, device: Any = None, **options: Any) -> Any:
+            return create(*args, device=self.raw_device(device.place) if hasattr(device, "place") else device, **options)
+
+        return placed
 
     # Devices and dtypes ---------------------------------------------------------------------------------------------
 
@@ -77,6 +88,14 @@ class Generic:
         """The name of the device that holds ``array``."""
         return str(array.device)
 
+    def joins(self, place: str, other: str) -> bool:
+        """Whether arrays of the two places may meet in one call."""
+        return place == other
+
+    def available(self, dtype: np.dtype) -> np.dtype:
+        """What stands for a dtype that nobody named, where the library lacks it."""
+        return dtype
+
     def raw_dtype(self, dtype: np.dtype) -> Any:
         """The library's dtype for one of NumPy's."""
         found = getattr(self.library, dtype.name, None)
@@ -102,6 +121,14 @@ class Generic:
     def to_numpy(self, array: Any) -> np.ndarray:
         """An array of this library as a NumPy array (a copy from a device that NumPy cannot see)."""
         return np.from_dlpack(array)
+
+    def index_array(self, index: np.ndarray, like: Any) -> Any:
+        """A NumPy array of integers or booleans as part of an index of ``like``."""
+        return self.from_numpy(index, self.device_of(like))
+
+    def preview(self, array: Any) -> str:
+        """The elements as text, for ``repr``."""
+        return np.array2string(self.to_numpy(array), separator=", ", prefix="Tensor(")
 
     def to_place(self, array: Any, place: str) -> Any:
         """The array on the device called ``place``."""
@@ -272,6 +299,9 @@ class Generic:
     def _index(self, positions: np.ndarray, like: Any) -> Any:
         return self.from_numpy(np.ascontiguousarray(positions, dtype=np.int64), self.device_of(like))
 
+
+_CREATES = frozenset(("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros"))
+_CREATES |= {"empty_like", "full_like", "ones_like", "zeros_like"}
 
 _DTYPE_NAMES = [
     "float64",

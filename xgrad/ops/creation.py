@@ -55,6 +55,8 @@ def asarray(obj: Any, /, *, dtype=None, device=None, copy=None, requires_grad=Fa
         owner = host()
         if copy is False:
             raise ValueError("asarray: copy=False, but Python data must be copied. Pass copy=None.")
+        if obj.dtype.kind in "fc":
+            dtype = dtype or _default(obj.dtype, target)
     here = owner.device_of(obj)
     place = target or (settings.device if loose else Device(owner.name, here))
     raw = owner.as_array(obj)
@@ -122,11 +124,17 @@ def from_dlpack(x: Any, /, *, device=None, copy=None) -> Tensor:
 register(from_dlpack)
 
 
+def _default(dtype: Any, device: Any) -> np.dtype:
+    """What stands on a device for a dtype that the caller did not name: JAX may have no 64 bits."""
+    target = settings.device if device is None else parse_device(device)
+    return get(target.backend).available(np.dtype(dtype))
+
+
 def _created(name: str, shape: Any, dtype: Any, device: Any, requires_grad: bool, *values: Any) -> Tensor:
     """Run a creation function of the library that the device belongs to."""
     target = settings.device if device is None else parse_device(device)
     xp = get(target.backend)
-    raw_dtype = None if dtype is None else xp.raw_dtype(as_dtype(dtype))
+    raw_dtype = xp.raw_dtype(as_dtype(dtype))
     function = getattr(xp.library, name)
     options = {"dtype": raw_dtype, "device": xp.raw_device(target.place)}
     if shape is not None:
@@ -149,19 +157,19 @@ def _number(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def zeros(shape, *, dtype=np.float64, device=None, requires_grad=False) -> Tensor:
+def zeros(shape, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Zeros of a shape."""
-    return _created("zeros", shape, dtype or np.float64, device, requires_grad)
+    return _created("zeros", shape, dtype or _default(float, device), device, requires_grad)
 
 
-def ones(shape, *, dtype=np.float64, device=None, requires_grad=False) -> Tensor:
+def ones(shape, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Ones of a shape."""
-    return _created("ones", shape, dtype or np.float64, device, requires_grad)
+    return _created("ones", shape, dtype or _default(float, device), device, requires_grad)
 
 
-def empty(shape, *, dtype=np.float64, device=None, requires_grad=False) -> Tensor:
+def empty(shape, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Memory of a shape with any content."""
-    return _created("empty", shape, dtype or np.float64, device, requires_grad)
+    return _created("empty", shape, dtype or _default(float, device), device, requires_grad)
 
 
 def full(shape, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
@@ -170,7 +178,7 @@ def full(shape, fill_value, *, dtype=None, device=None, requires_grad=False) -> 
         filled = functions.broadcast_to(fill_value, shape)
         return filled if dtype is None else functions.astype(filled, dtype)
     value = _number(fill_value)
-    dtype = np.asarray(value).dtype if dtype is None else dtype
+    dtype = dtype or _default(np.asarray(value).dtype, device)
     return _created("full", shape, dtype, device, requires_grad, value)
 
 
@@ -179,7 +187,8 @@ def arange(start, /, stop=None, step=1, *, dtype=None, device=None, requires_gra
     if not _number(step):
         raise ValueError("arange: step must not be zero; got 0.")
     bounds = [_number(v) for v in ((0, start) if stop is None else (start, stop))]
-    dtype = np.result_type(*(np.asarray(v).dtype for v in (*bounds, _number(step)))) if dtype is None else dtype
+    common = np.result_type(*(np.asarray(v).dtype for v in (*bounds, _number(step))))
+    dtype = dtype or _default(common, device)
     return _created("arange", None, dtype, device, requires_grad, *bounds, _number(step))
 
 
@@ -190,7 +199,7 @@ def linspace(start, stop, /, num, *, dtype=None, device=None, endpoint=True, req
         share = linspace(0.0, 1.0, num, dtype=dtype, device=device or where, endpoint=endpoint)
         return start * (1.0 - share) + stop * share
     bounds = _number(start), _number(stop)
-    dtype = (np.complex128 if complex in map(type, bounds) else np.float64) if dtype is None else dtype
+    dtype = dtype or _default(complex if complex in map(type, bounds) else float, device)
     target = settings.device if device is None else parse_device(device)
     xp = get(target.backend)
     options = {"dtype": xp.raw_dtype(as_dtype(dtype)), "device": xp.raw_device(target.place), "endpoint": endpoint}
@@ -198,11 +207,11 @@ def linspace(start, stop, /, num, *, dtype=None, device=None, endpoint=True, req
         return _finished(xp.library.linspace(*bounds, int(num), **options), device is None, requires_grad)
 
 
-def eye(n_rows, n_cols=None, /, *, k=0, dtype=np.float64, device=None, requires_grad=False) -> Tensor:
+def eye(n_rows, n_cols=None, /, *, k=0, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Ones on the k-th diagonal of a matrix of zeros."""
     rows, cols = int(n_rows), int(n_rows if n_cols is None else n_cols)
-    host = np.eye(rows, cols, k=int(k), dtype=as_dtype(dtype or np.float64))
-    return asarray(host, device=device, requires_grad=requires_grad)
+    square = np.eye(rows, cols, k=int(k), dtype=as_dtype(dtype or _default(float, device)))
+    return asarray(square, device=device, requires_grad=requires_grad)
 
 
 @primitive(arrays=1, zero=True)

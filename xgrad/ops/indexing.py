@@ -44,8 +44,8 @@ def setitem_vjp(xp, out, x, value, *, key):
     def written(ct):
         part = xp.getitem(ct, key=key)
         if several:  # a place written twice keeps one value: only that one has a gradient
-            number = xp.reshape(xp.arange(1, math.prod(part.shape) + 1, device=ct.device), part.shape)
-            nobody = xp.reshape(0 * xp.arange(math.prod(ct.shape), device=ct.device), ct.shape)
+            number = xp.reshape(xp.arange(1, math.prod(part.shape) + 1, device=xp.device(ct)), part.shape)
+            nobody = xp.reshape(0 * xp.arange(math.prod(ct.shape), device=xp.device(ct)), ct.shape)
             stayed = xp.getitem(xp.setitem(nobody, number, key=key), key=key) == number
             part = xp.where(stayed, part, 0.0)
         return xp.reshape(part, (1,) * (axes - len(part.shape)) + tuple(part.shape))  # a value may have more axes
@@ -77,7 +77,7 @@ def take_along_axis_vjp(xp, out, x, indices, *, axis=-1):
 
     def pullback(ct):
         key = tuple(
-            indices if i == axis else xp.reshape(xp.arange(n, device=ct.device), (n,) + (1,) * (len(shape) - 1 - i))
+            indices if i == axis else xp.reshape(xp.arange(n, device=xp.device(ct)), (n,) + (1,) * (len(shape) - 1 - i))
             for i, n in enumerate(shape)
         )
         grown = tuple(ct.shape[i] if i == axis else n for i, n in enumerate(shape))

@@ -168,7 +168,7 @@ def repeat(xp, x, repeats, /, *, axis=None):
     axis = normalise_axis(axis, x.ndim, "repeat")
     n = x.shape[axis]
     if isinstance(repeats, list | tuple):
-        repeats = xp.asarray(repeats, device=x.device)
+        repeats = xp.asarray(repeats, device=xp.device(x))
     shape = tuple(getattr(repeats, "shape", ()))
     if shape not in ((), (1,), (n,)):
         raise ValueError(f"repeat: repeats must be an int or one per element; got shape {shape} for {n} elements.")
@@ -179,7 +179,7 @@ def repeat(xp, x, repeats, /, *, axis=None):
         return xp.reshape(grown, (*x.shape[:axis], n * int(repeats), *x.shape[axis + 1 :]))
     ends = xp.cumulative_sum(repeats)  # the k-th result comes from the first element whose end lies beyond k
     total = int(ends[-1]) if n else 0
-    return xp.take(x, xp.searchsorted(ends, xp.arange(total, device=x.device), side="right"), axis=axis)
+    return xp.take(x, xp.searchsorted(ends, xp.arange(total, device=xp.device(x)), side="right"), axis=axis)
 
 
 @composite
