@@ -14,6 +14,7 @@ try:  # before anything of JAX is used
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_disable_most_optimizations", True)  # what is compiled here runs once
 except ImportError:
     pass
 try:

@@ -116,7 +116,7 @@ class Dask(Generic):
         """``x[key]``: by block for slices, ints and one list of ints, of the whole array otherwise."""
         key = _integers(key)
         _known(x.shape)
-        if is_basic(key) or (_one_list(key) and None not in map(type, key)):
+        if is_basic(key) or (_one_list(key)):
             return x[key]
         return self._whole(lambda a, k: a[k], _part(key, x.shape), x.dtype, x, key)
 

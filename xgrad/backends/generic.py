@@ -59,7 +59,9 @@ class Generic:
         """A creation function that takes a Device too, which is what ``xp.device(x)`` gives a rule."""
 
         def placed(*args: Any, device: Any = None, **options: Any) -> Any:
-            return create(*args, device=self.raw_device(device.place) if hasattr(device, "place") else device, **options)
+            return create(
+                *args, device=self.raw_device(device.place) if hasattr(device, "place") else device, **options
+            )
 
         return placed
 
