@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..axes import is_basic, normalise_axis, placed_key
+from ..axes import is_basic, normalise_axis
 from ..errors import DeviceError
 from .generic import Generic
 from .numpy import NumPy

@@ -1,10 +1,10 @@
 """JAX: arrays that never change, its own indexing, 64 bits only where they are enabled, and tracers.
 
-**64 bits.**  JAX holds float64, complex128 and 64-bit integers only after ``jax.config.update("jax_enable_x64", True)``,
-and narrows them silently otherwise.  Here nothing is narrowed silently.  Without 64 bits, a float64 or complex128 array
-that is brought to JAX, or a 64-bit dtype that is asked for, is an error that says so; 64-bit integers become 32-bit
-ones when every value fits.  What names no dtype takes JAX's own: Python numbers, lists and ``zeros(3)`` are float32
-there, and float32 with int32 is float32.
+**64 bits.**  Unless ``jax.config.update("jax_enable_x64", True)`` has run, JAX has no dtype of 64 bits and narrows
+silently.  Here nothing is narrowed silently.  Without 64 bits, a float64 or complex128 array that is brought to JAX, or
+a 64-bit dtype that is asked for, is an error that says so; 64-bit integers become 32-bit ones when every value fits.
+What names no dtype takes JAX's own: Python numbers, lists and ``zeros(3)`` are float32 there, and float32 with int32 is
+float32.
 
 **Tracers.**  Inside ``jax.jit``, ``jax.vmap`` or ``jax.grad`` the arrays are tracers.  They are on the device
 ``"jax:traced"``, which goes with every JAX device, and so does ``"jax:sharded"``, an array spread over several.
@@ -194,9 +194,9 @@ class Jax(Generic):
         several = self._checked(key, x.shape)
         value = self.library.asarray(value, dtype=x.dtype)
         mask = key[0]
-        if value.ndim == 0 and len(key) == 2 and hasattr(mask, "dtype") and mask.dtype == np.bool_:
-            if tuple(mask.shape) == tuple(x.shape[: mask.ndim]) and key[1] is Ellipsis:
-                return self.library.where(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), value, x)
+        masked = value.ndim == 0 and len(key) == 2 and hasattr(mask, "dtype") and mask.dtype == np.bool_
+        if masked and key[1] is Ellipsis and mask.shape == x.shape[: mask.ndim]:
+            return self.library.where(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), value, x)
         if not is_basic(key) and several:
             shape = self.jax.eval_shape(lambda a: a[key], x).shape
             value = self.library.broadcast_to(_without_ones(value), shape).reshape(-1)

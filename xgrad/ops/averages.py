@@ -303,7 +303,7 @@ def histogram(xp, a, bins=10, range=None, density=None, weights=None):
         empty = not a.shape[0]
         low, high = range if range is not None else (0.0, 1.0) if empty else (xp.min(a), xp.max(a))
         low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
-        edges = xp.linspace(low, high, int(bins) + 1, device=a.device)
+        edges = xp.linspace(low, high, int(bins) + 1, device=xp.device(a))
     count = edges.shape[0] - 1
     place = xp.searchsorted(edges, xp.astype(a, xp.result_type(a, edges)), side="right")
     place = xp.where(a == edges[-1], count, place)  # the last bin is closed

@@ -41,7 +41,7 @@ def _mirrored(mode, n, before, after):
 def _ramp(xp, x, axis, width, end, first):
     """Steps from ``end``, outermost, to just before the edge of ``x``."""
     edge = xp.getitem(x, key=cut(axis, 0, 1) if first else cut(axis, x.shape[axis] - 1, None))
-    steps = xp.reshape(xp.arange(width, device=x.device), (-1,) + (1,) * (x.ndim - 1 - axis))
+    steps = xp.reshape(xp.arange(width, device=xp.device(x)), (-1,) + (1,) * (x.ndim - 1 - axis))
     part = end + (edge - end) * (xp.astype(steps, "float64" if _whole(xp, x) else x.dtype) / max(width, 1))
     part = xp.astype(xp.floor(part), x.dtype) if _whole(xp, x) else part
     return part if first else xp.flip(part, axis=axis)
