@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..axes import is_basic, normalise_axis
+from ..axes import is_basic, normalise_axis, placed_key
 from ..errors import DeviceError
 from .generic import Generic
 from .numpy import NumPy
@@ -94,12 +94,22 @@ class Dask(Generic):
         _known(x.shape)
         if 0 in x.shape:
             return self.da.zeros(np.empty(x.shape).reshape(shape).shape, dtype=x.dtype)
-        return self.da.reshape(x, shape)
+        try:
+            return self.da.reshape(x, shape)
+        except NotImplementedError:  # axes merged and split unevenly, which takes two steps
+            return self.da.reshape(self.da.reshape(x, (-1,)), shape)
 
     def broadcast_to(self, x, /, shape):
-        """``x`` repeated along new axes and axes of length one."""
+        """``x`` repeated along new axes and axes of length one, in blocks of Dask's default size.
+
+        Dask alone makes one block of what is repeated, and the gradient of a sum repeats one number over everything.
+        """
         _known(shape)
-        return self.da.broadcast_to(x, shape)
+        if 0 in shape:
+            return self.da.broadcast_to(x, shape)
+        here = tuple("auto" if n == 1 else c for n, c in zip(x.shape, x.chunks, strict=True))
+        chunks = self.da.core.normalize_chunks(("auto",) * (len(shape) - x.ndim) + here, shape, dtype=x.dtype)
+        return self.da.broadcast_to(x, shape, chunks=chunks)
 
     # Indexing -------------------------------------------------------------------------------------------------------
 
@@ -114,8 +124,8 @@ class Dask(Generic):
 
     def getitem(self, x, /, *, key):
         """``x[key]``: by block for slices, ints and one list of ints, of the whole array otherwise."""
-        key = _integers(key)
         _known(x.shape)
+        key = _integers(key, x.shape)
         if is_basic(key) or (_one_list(key)):
             return x[key]
         return self._whole(lambda a, k: a[k], _part(key, x.shape), x.dtype, x, key)
@@ -128,11 +138,12 @@ class Dask(Generic):
 
     def scatter_add(self, x, /, *, key, shape):
         """Zeros of ``shape`` with ``x`` added at ``key``; a place named twice receives both."""
-        key = _integers(key)
+        key = _integers(key, shape)
         if is_basic(key):
             return self.setitem(self.da.zeros(shape, dtype=x.dtype), x, key=key)
         axis = len(key) - 2
-        if hasattr(key[axis], "shape") and all(_is_full(k) for k in key[:axis]) and key[-1] is Ellipsis:
+        alone = key[-1] is Ellipsis and all(type(k) is slice and k == slice(None) for k in key[:axis])
+        if alone and hasattr(key[axis], "shape") and not _is_mask(key[axis]):
             return self._added_along(x, key[axis], axis, shape)
         return self._whole(lambda a, k: self.blocks.scatter_add(a, key=k, shape=shape), shape, x.dtype, x, key)
 
@@ -172,10 +183,9 @@ class Dask(Generic):
             shape = _part(key, x.shape)
             extra = value.ndim - len(shape)
             value = self.reshape(value, value.shape[extra:]) if extra > 0 else value
-            squeezed = tuple(k for k in key if k is not None)
-            value = self.reshape(self.da.broadcast_to(value, shape), _part(squeezed, x.shape))
+            slices = _slices(key, x.shape)
             out = x.copy()
-            out[squeezed] = value
+            out[slices] = self.reshape(self.broadcast_to(self.da.asarray(value), shape), _part(slices, x.shape))
             return out
         return self._whole(lambda a, v, k: self.blocks.setitem(a, v, key=k), x.shape, x.dtype, x, value, key)
 
@@ -224,29 +234,42 @@ def _known(shape: tuple[Any, ...]) -> None:
         )
 
 
+def _is_mask(k: Any) -> bool:
+    return hasattr(k, "dtype") and k.dtype == np.bool_
+
+
 def _is_lazy_mask(k: Any) -> bool:
-    return hasattr(k, "dask") and k.dtype == np.bool_
+    return hasattr(k, "dask") and _is_mask(k)
 
 
-def _integers(key: tuple[Any, ...]) -> tuple[Any, ...]:
+def _integers(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
     """The key with masks from NumPy as positions; an error for lazy masks, whose number of elements is unknown."""
     if any(map(_is_lazy_mask, key)):
         raise NotImplementedError(
             "getitem: a lazy mask selects an unknown number of elements; got a Dask array of booleans. "
             "Use xgrad.where(mask, x, 0), or compute the mask first: x[mask.numpy()]."
         )
-    return key
-
-
-def _is_full(k: Any) -> bool:
-    return type(k) is slice and k == slice(None)
+    for axis, k in placed_key(key, len(shape)):
+        if _is_mask(k) and k.shape != shape[axis : axis + k.ndim]:
+            raise IndexError(f"a mask must have the shape of its axes; got {k.shape} for {shape} from axis {axis}")
+    return tuple(part for k in key for part in (k.nonzero() if _is_mask(k) and k.ndim else (k,)))
 
 
 def _one_list(key: tuple[Any, ...]) -> bool:
     """Whether the key holds slices and one array of one axis of integers, which Dask takes by block."""
     arrays = [k for k in key if hasattr(k, "shape")]
     rest = all(hasattr(k, "shape") or isinstance(k, slice) or k is Ellipsis for k in key)
-    return rest and len(arrays) == 1 and arrays[0].ndim == 1 and arrays[0].dtype != np.bool_
+    return rest and len(arrays) == 1 and arrays[0].ndim == 1
+
+
+def _slices(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """A basic key as one slice per axis, an int as a slice of length one."""
+    slices = [slice(None)] * len(shape)
+    for axis, k in placed_key(key, len(shape)):
+        if type(k) is int and not -shape[axis] <= k < shape[axis]:
+            raise IndexError(f"index {k} is out of bounds for axis {axis} with size {shape[axis]}")
+        slices[axis] = k if type(k) is slice else slice(k % shape[axis], k % shape[axis] + 1)
+    return tuple(slices)
 
 
 def _part(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
