@@ -107,7 +107,7 @@ class Generic:
 
     def has_dtype(self, dtype: np.dtype) -> bool:
         """Whether the library computes with a dtype of NumPy's."""
-        return hasattr(self.library, dtype.name)
+        return hasattr(self.library, dtype.name) and self.available(dtype) == dtype
 
     def numpy_dtype(self, dtype: Any) -> np.dtype:
         """NumPy's dtype for one of the library's."""

@@ -38,8 +38,9 @@ class Info:
         }
 
     def devices(self) -> tuple[Device, ...]:
-        """All usable devices."""
-        return tuple(parse_device(name) for name, problem in devices().items() if problem is None)
+        """All usable devices that hold every dtype: not JAX's while its 64 bits are off."""
+        usable = [parse_device(name) for name, problem in devices().items() if problem is None]
+        return tuple(d for d in usable if get(d.backend).has_dtype(DTYPES["float64"]))
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, Any]:
         """The dtypes of a device by name, of one kind such as ``"integral"`` or of several."""
