@@ -198,6 +198,11 @@ def test_diff_takes_ends(device):
     gradcheck(lambda x, a: xg.diff(x, axis=1, n=2, append=a), x, ends, order=2)
 
 
+def test_the_sign_of_a_complex_zero(device):
+    out = xg.sign(xg.asarray([0j, 3 + 4j, complex(-0.0, 0.0)], device=device))
+    np.testing.assert_allclose(out.numpy(), [0, 0.6 + 0.8j, 0], atol=1e-15)
+
+
 def test_a_zero_remainder_has_the_sign_of_the_divisor(device):
     x, y = (
         xg.asarray([-0.0, 0.0, 4.0, -4.0, 5.0], device=device),
