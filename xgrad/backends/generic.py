@@ -214,6 +214,15 @@ class Generic:
     def _is_infinite(self, x: Any) -> Any:
         return math.isinf(x) if isinstance(x, int | float | np.generic) else self.library.isinf(x)
 
+    def signed_zero(self, remainder: Any, divisor: Any) -> Any:
+        """A remainder whose zeros have the sign of the divisor, for libraries that give them that of the dividend."""
+        if not self.isdtype(remainder.dtype, "real floating"):
+            return remainder
+        if not hasattr(divisor, "dtype"):
+            divisor = self.full_like(remainder, divisor)
+        zero = self.copysign(self.zeros_like(remainder), self.astype(divisor, remainder.dtype))
+        return self.where(remainder == 0, zero, remainder)
+
     def expm1(self, x, /):
         """``e**x - 1``, with infinite and NaN parts of complex numbers as the standard has them."""
         out = self.library.expm1(x)

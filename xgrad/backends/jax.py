@@ -212,6 +212,16 @@ class Jax(Generic):
         """The axes in another order, counted from the end too."""
         return self.library.permute_dims(x, tuple(a % x.ndim for a in axes))
 
+    def remainder(self, x1, x2, /):
+        """Remainder; a zero has the sign of the divisor."""
+        return self.signed_zero(self.library.remainder(x1, x2), x2)
+
+    def cumulative_prod(self, x, /, *, axis=None, dtype=None, include_initial=False):
+        """Running product; of integers in the default integer, as a sum is."""
+        if dtype is None and x.dtype.kind in "iu":
+            dtype = self.available(np.dtype(np.uint64 if x.dtype.kind == "u" else np.int64))
+        return self.library.cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)
+
     def searchsorted(self, x1, x2, /, *, side="left", sorter=None):
         """Where to insert each element of ``x2`` so that the sorted ``x1`` stays sorted, in the default integer."""
         found = self.library.searchsorted(x1, x2, side=side, sorter=sorter)

@@ -304,11 +304,7 @@ class Torch(Generic):
 
     def remainder(self, x1, x2, /):
         """Remainder; a zero has the sign of the divisor."""
-        out = self.library.remainder(x1, x2)
-        if not out.is_floating_point():
-            return out
-        divisor = x2 if hasattr(x2, "dtype") else self.torch.full_like(out, x2)
-        return self.torch.where(out == 0, self.torch.copysign(out, divisor.to(out.dtype)), out)
+        return self.signed_zero(self.library.remainder(x1, x2), x2)
 
     def _correction(self, function: str, x, axis, correction, keepdims):
         if correction != int(correction):  # torch takes whole numbers only
