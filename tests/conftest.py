@@ -24,6 +24,8 @@ try:
 except ImportError:
     pass
 
+from .cases import CASES, case_id
+
 PRESENT = xg.devices()
 WANTED = {name: name for name in ("cpu", "torch:cpu", "jax:cpu", "dask")} | {"strict": "strict:cpu", "cuda": "cuda:0"}
 REASONS = {name: PRESENT.get(name.partition(":")[0], None) for name in WANTED if WANTED[name] not in PRESENT}
@@ -33,6 +35,22 @@ def pytest_report_header(config):
     here = [name for name in WANTED if name not in REASONS]
     lines = [f"xgrad devices: {', '.join(here)}"]
     return lines + [f"xgrad device {name} is left out: {reason}" for name, reason in REASONS.items()]
+
+
+# JAX compiles and Dask builds a graph at every call: of the table of cases they run the first of every function.
+SLOW = ("jax:cpu", "dask")
+
+
+def pytest_collection_modifyitems(config, items):
+    chosen = {case_id((name, *cases[0])) for name, cases in CASES.items()}
+
+    def kept(item):
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        left_out = params.get("device") in SLOW and item.fspath.purebasename == "test_rules" and "case" in params
+        return not left_out or case_id(params["case"]) in chosen
+
+    config.hook.pytest_deselected(items=[item for item in items if not kept(item)])
+    items[:] = [item for item in items if kept(item)]
 
 
 def pytest_generate_tests(metafunc):

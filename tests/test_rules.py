@@ -10,20 +10,13 @@ from xgrad.testing import gradcheck
 
 from .cases import ALL, CASES, case_id, prepared
 
-# Every call there compiles or builds a graph: the first case of a function is checked at both orders, forward and in
-# single precision, the others at the first order only.
-SLOW = ("jax:cpu", "dask")
-FIRST = [(name, *cases[0]) for name, cases in CASES.items()]
-
 
 @pytest.mark.parametrize("case", ALL, ids=case_id)
 def test_derivatives(case, device, record_property):
     name, specs, metadata = case
-    thorough = device not in SLOW or case in FIRST
-    if thorough:  # for tests/coverage_table.py
-        record_property("derivative", (name, device, 2))
+    record_property("derivative", (name, device, 2))  # for tests/coverage_table.py
     function, arrays = prepared(name, specs, metadata, device)
-    gradcheck(function, *arrays, order=2 if thorough else 1, forward=thorough)
+    gradcheck(function, *arrays, order=2)
 
 
 @pytest.mark.parametrize("case", ALL, ids=case_id)
@@ -43,8 +36,6 @@ def test_dtypes_stay_single(case, device):
     name, specs, metadata = case
     if metadata.get("dtype"):
         pytest.skip("the case asks for a dtype")
-    if device in SLOW and case not in FIRST:
-        pytest.skip("one case of a function is enough where every call compiles")
     function, arrays = prepared(name, specs, metadata, device)
     narrow = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.complex64}
     arrays = [xg.astype(a, narrow.get(a.dtype, a.dtype)) for a in arrays]

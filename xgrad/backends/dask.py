@@ -10,12 +10,14 @@ of unknown length, which has no shape to differentiate: it is an error that says
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..axes import is_basic, normalise_axis, placed_key
 from ..errors import DeviceError
+from .dask_blocks import Fourier, Linalg, Special
+from .extension import Extension
 from .generic import Generic
 from .numpy import NumPy
 
@@ -33,6 +35,7 @@ class Dask(Generic):
 
     promotes = True
     single = True
+    extensions: ClassVar[dict[str, type[Extension]]] = {"fft": Fourier, "linalg": Linalg, "special": Special}
 
     def __init__(self, library: Any, dask: Any):
         super().__init__("dask", library)

@@ -73,7 +73,7 @@ def convolve(xp, a, v, /, *, mode="full"):
     if m > n:
         a, v, n, m = v, a, m, n
     products = xp.reshape(v, (m, 1)) * xp.reshape(a, (1, n))
-    blank = xp.zeros((m, m), dtype=products.dtype, device=products.device)
+    blank = xp.zeros((m, m), dtype=products.dtype, device=xp.device(products))
     shifted = xp.reshape(xp.concat([products, blank], axis=1), (-1,))[: m * (n + m - 1)]
     full = xp.sum(xp.reshape(shifted, (m, n + m - 1)), axis=0, dtype=products.dtype)
     if mode not in ("full", "same", "valid"):

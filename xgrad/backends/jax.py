@@ -17,18 +17,28 @@ rule holds: reading takes the nearest element, writing does nothing.
 
 from __future__ import annotations
 
+import importlib
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..axes import is_basic, placed_key
 from ..errors import DeviceError
+from .extension import Extension
 from .generic import Generic
 
 _NARROW = {"float64": "float32", "complex128": "complex64", "int64": "int32", "uint64": "uint32"}
 _FREE = frozenset(("traced", "sharded"))  # no device of their own: JAX decides where they meet others
 _ENABLE = 'Run jax.config.update("jax_enable_x64", True) first, or convert with astype to 32 bits.'
+
+
+class Special(Extension):
+    """``jax.scipy.special``, where it has the function."""
+
+    def module(self) -> Any:
+        """Imported at the first use."""
+        return importlib.import_module("jax.scipy.special")
 
 
 class Jax(Generic):
@@ -39,6 +49,8 @@ class Jax(Generic):
     jax : module
         The library.
     """
+
+    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"special": Special}
 
     def __init__(self, jax: Any):
         super().__init__("jax", jax.numpy)

@@ -87,7 +87,7 @@ def log_softmax(x, axis=None):
 def _shifted(x, axis):
     """``x`` less its maximum over ``axis``, and that: any constant serves, so its derivative is not needed."""
     if 0 in x.shape:
-        return x, xp.zeros(keepdims_shape(x.shape, axis), dtype=x.dtype, device=x.device)
+        return x, xp.zeros(keepdims_shape(x.shape, axis), dtype=x.dtype, device=xp.device(x))
     top = xp.max(x.detach(), axis=axis, keepdims=True)
     top = xp.where(xp.abs(top) == math.inf, 0.0, top)  # infinity less infinity would be NaN
     return x - top, top

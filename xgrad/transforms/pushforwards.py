@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..errors import kind
 from ..forward import Dual, as_tensor
 from ..pytree import Structure, flatten, tree_map
@@ -173,6 +171,6 @@ class Linear:
 
 def _ripple(like: Tensor) -> Tensor:
     """Numbers between 0 and 1 without a pattern that a computation would cancel."""
-    steps = functions.arange(1, like.size + 1, dtype=np.float64, device=like.device)
+    steps = functions.arange(1, like.size + 1, device=like.device)
     noise = functions.reshape(functions.remainder(steps * 0.6180339887498949, 1.0), like.shape)
     return functions.astype(noise, cotangent_dtype(like.dtype))
