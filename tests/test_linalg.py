@@ -367,7 +367,7 @@ def test_norms_of_zero_vectors(device, ord, dtype):
 def test_rows_of_zeros_leave_the_others_alone(device, ord, rng):
     x = rng.uniform(0.5, 1.5, (3, 4))
     whole = xg.grad(lambda x: xg.sum(xg.grad(lambda x: xg.sum(linalg.vector_norm(x, axis=1, ord=ord)))(x) ** 2))
-    expected = whole(on(device, x)).numpy()
+    expected = np.array(whole(on(device, x)).numpy())
     x[1] = 0
     expected[1] = 0
     np.testing.assert_allclose(whole(on(device, x)).numpy(), expected, atol=1e-14)
@@ -498,9 +498,6 @@ def test_functions_of_the_standard_that_the_table_leaves_out(device, rng):
     ("call", "error", "words"),
     [
         (lambda x: linalg.inv(x[:, :1]), ValueError, r"linalg.inv: .*\(2, 1\)"),
-        (lambda x: linalg.inv(x * 0), ValueError, r"linalg.inv: .*singular|Singular"),
-        (lambda x: linalg.solve(x * 0, x), ValueError, r"linalg.solve: "),
-        (lambda x: linalg.cholesky(-x), ValueError, r"linalg.cholesky: .*definite"),
         (lambda x: linalg.outer(x, x), ValueError, r"outer: x1 and x2 must be vectors"),
         (lambda x: linalg.cross(x, x), ValueError, r"cross: vectors must have 3 elements"),
         (lambda x: linalg.cross(xg.zeros(3), xg.zeros((3, 3)), axis=0), ValueError, r"cross: axis .*from the end"),
@@ -518,6 +515,20 @@ def test_functions_of_the_standard_that_the_table_leaves_out(device, rng):
 def test_errors(call, error, words, device):
     with pytest.raises(error, match=words):
         call(on(device, np.eye(2)))
+
+
+@pytest.mark.parametrize("place", ["cpu", "strict", "torch:cpu"])  # the others answer with NaN, or later
+def test_matrices_that_have_no_inverse_or_factor(place):
+    if place == "torch:cpu":
+        pytest.importorskip("torch")
+    x = on(place, np.eye(2))
+    for call, words in (
+        (lambda: linalg.inv(x * 0), r"linalg.inv: .*[sS]ingular"),
+        (lambda: linalg.solve(x * 0, x), r"linalg.solve: .*[sS]ingular"),
+        (lambda: linalg.cholesky(-x), r"linalg.cholesky: .*definite"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()
 
 
 def test_a_rank_has_no_gradient(device):

@@ -114,6 +114,18 @@ class Dask(Generic):
         chunks = self.da.core.normalize_chunks(("auto",) * (len(shape) - x.ndim) + here, shape, dtype=x.dtype)
         return self.da.broadcast_to(x, shape, chunks=chunks)
 
+    def tril(self, x, /, *, k=0):
+        """The lower triangle of matrices, up to the k-th diagonal; Dask's own warns of complex numbers."""
+        return self.da.where(self._triangle(x, k), x, np.zeros((), x.dtype))
+
+    def triu(self, x, /, *, k=0):
+        """The upper triangle of matrices, from the k-th diagonal."""
+        return self.da.where(self._triangle(x, k - 1), np.zeros((), x.dtype), x)
+
+    def _triangle(self, x: Any, k: int) -> Any:
+        rows, cols = x.chunks[-2:]
+        return self.da.tri(*x.shape[-2:], k=k, dtype=bool, chunks=(rows, cols))
+
     # Indexing -------------------------------------------------------------------------------------------------------
 
     def index_array(self, index: np.ndarray, like: Any) -> np.ndarray:
@@ -184,6 +196,8 @@ class Dask(Generic):
             return self.da.where(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), value, x)
         if is_basic(key) and 0 not in x.shape:
             shape = _part(key, x.shape)
+            if 0 in shape:  # Dask refuses to write nothing
+                return x.copy()
             extra = value.ndim - len(shape)
             value = self.reshape(value, value.shape[extra:]) if extra > 0 else value
             slices = _slices(key, x.shape)

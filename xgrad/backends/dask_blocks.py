@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,17 @@ from .extension import Extension
 
 # Axes of arguments and results, as NumPy's generalised functions have them; p, q and k depend on the arguments.
 _CORES = {
-    "cholesky": "(i,j)->(i,j)",
-    "cofactor": "(i,j)->(i,j)",
-    "det": "(i,j)->()",
-    "eig": "(i,j)->(i),(i,j)",
-    "eigh": "(i,j)->(i),(i,j)",
-    "eigvals": "(i,j)->(i)",
-    "eigvalsh": "(i,j)->(i)",
-    "inv": "(i,j)->(i,j)",
+    "cholesky": "(i,i)->(i,i)",
+    "cofactor": "(i,i)->(i,i)",
+    "det": "(i,i)->()",
+    "eig": "(i,i)->(i),(i,i)",
+    "eigh": "(i,i)->(i),(i,i)",
+    "eigvals": "(i,i)->(i)",
+    "eigvalsh": "(i,i)->(i)",
+    "inv": "(i,i)->(i,i)",
     "pinv": "(i,j)->(j,i)",
     "qr": "(i,j)->(i,p),(p,j)",
-    "slogdet": "(i,j)->(),()",
+    "slogdet": "(i,i)->(),()",
     "svd": "(i,j)->(i,p),(k),(q,j)",
     "svdvals": "(i,j)->(k)",
 }
@@ -32,36 +33,49 @@ class Linalg(Extension):
     def __getattr__(self, name: str) -> Any:
         if name not in _CORES:
             return super().__getattr__(name)
+        function = getattr(self.xp.blocks.linalg, name)
 
         def call(x, /, **options):
-            return self._stacked(name, _CORES[name], (x,), options)
+            return self._stacked(function, _CORES[name], (x,), options)
 
         setattr(self, name, call)
         return call
 
+    def pinv(self, x, /, *, rtol=None):
+        """The pseudo-inverse, with one tolerance or one for each matrix."""
+        pinv = self.xp.blocks.linalg.pinv
+        if getattr(rtol, "ndim", 0):
+            return self._stacked(lambda x, rtol: pinv(x, rtol=rtol), "(i,j),()->(j,i)", (x, rtol), {})
+        return self._stacked(pinv, _CORES["pinv"], (x,), {"rtol": rtol})
+
     def solve(self, x1, x2, /):
         """The solution of linear systems, for one vector or for the columns of matrices."""
-        return self._stacked("solve", "(i,j),(j)->(i)" if x2.ndim == 1 else "(i,j),(j,k)->(i,k)", (x1, x2), {})
+        cores = "(i,i),(i)->(i)" if x2.ndim == 1 else "(i,i),(i,k)->(i,k)"
+        return self._stacked(self.xp.blocks.linalg.solve, cores, (x1, x2), {})
 
-    def _stacked(self, name: str, cores: str, arrays: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        function = getattr(self.xp.blocks.linalg, name)
+    def _stacked(self, function: Any, cores: str, arrays: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if any(0 in a.shape for a in arrays):  # nothing to compute, and nothing that Dask could cut in blocks
             found = function(*(np.zeros(a.shape, a.dtype) for a in arrays), **options)
             place = self.xp.from_numpy
             return place(found, "dask") if hasattr(found, "shape") else tuple(place(part, "dask") for part in found)
+        axes, results = cores.split("->")
         rows, cols = arrays[0].shape[-2:]
-        whole = options.get("full_matrices", name == "svd") or options.get("mode") == "complete"
+        if "i,i" in axes and rows != cols:
+            raise ValueError("matrices must be square")
         least = min(rows, cols)
+        whole = options.get("full_matrices", "q" in results) or options.get("mode") == "complete"
         sizes = {"p": rows if whole else least, "q": cols if whole else least, "k": least}
-        small = [np.ones((2,) * min(a.ndim, 2), a.dtype) + np.eye(2, dtype=a.dtype) for a in arrays]
+        small = [
+            (np.eye(2) if "," in core else np.ones(2 if core else ())).astype(a.dtype)
+            for core, a in zip(re.findall(r"\((.*?)\)", axes), arrays, strict=True)
+        ]
         like = function(*small, **options)
-        several = cores.count("(", cores.index("->")) > 1
         return self.xp.da.apply_gufunc(
             function,
             cores,
             *arrays,
-            output_dtypes=[part.dtype for part in like] if several else like.dtype,
-            output_sizes={n: size for n, size in sizes.items() if n in cores[cores.index("->") :] and len(arrays) == 1},
+            meta=like if hasattr(like, "dtype") else tuple(like),
+            output_sizes={n: size for n, size in sizes.items() if n in results and n not in axes},
             allow_rechunk=True,
             **options,
         )

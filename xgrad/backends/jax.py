@@ -33,6 +33,22 @@ _FREE = frozenset(("traced", "sharded"))  # no device of their own: JAX decides 
 _ENABLE = 'Run jax.config.update("jax_enable_x64", True) first, or convert with astype to 32 bits.'
 
 
+class Linalg(Extension):
+    """``jax.numpy.linalg``, which reads one triangle of Hermitian matrices, as others do, instead of their mean."""
+
+    def cholesky(self, x, /, *, upper=False):
+        """The triangular factor; NaN where there is none."""
+        return self.library.cholesky(x, upper=upper, symmetrize_input=False)
+
+    def eigh(self, x, /):
+        """Eigenvalues and eigenvectors."""
+        return self.library.eigh(x, symmetrize_input=False)
+
+    def eigvalsh(self, x, /):
+        """Eigenvalues alone."""
+        return self.library.eigvalsh(x, symmetrize_input=False)
+
+
 class Special(Extension):
     """``jax.scipy.special``, where it has the function."""
 
@@ -50,7 +66,7 @@ class Jax(Generic):
         The library.
     """
 
-    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"special": Special}
+    extensions: ClassVar[dict[str, type[Extension]]] = Generic.extensions | {"linalg": Linalg, "special": Special}
 
     def __init__(self, jax: Any):
         super().__init__("jax", jax.numpy)
