@@ -240,7 +240,8 @@ class Dask(Generic):
 
     def searchsorted(self, x1, x2, /, *, side="left", sorter=None):
         """Where to insert each element of ``x2`` so that the sorted ``x1`` stays sorted."""
-        return self.da.searchsorted(x1 if sorter is None else x1[sorter], x2, side=side)
+        places = self.da.searchsorted(x1 if sorter is None else x1[sorter], self.da.atleast_1d(x2), side=side)
+        return places if x2.ndim else places[0]  # Dask writes into each block's result, and cannot for a scalar
 
 
 def _known(shape: tuple[Any, ...]) -> None:
