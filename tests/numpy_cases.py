@@ -335,6 +335,8 @@ call("einsum", lambda x, y: np.einsum(x, [0, 1], y, [1, 2], [2, 0]), A, B)
 each("linalg.det linalg.inv linalg.slogdet linalg.cond", S)
 each("linalg.svdvals", A)
 each("linalg.pinv", A)
+each("linalg.pinv", A, rtol=None)
+each("linalg.pinv", A, rcond=1e-8)
 each("linalg.solve", S, A)
 call("linalg.solve", lambda a, b: np.linalg.solve(a, b), S, W)
 call("linalg.cholesky", lambda x: np.linalg.cholesky(x @ x.T), S)
@@ -361,9 +363,14 @@ for _ord in ("nuc", 2, -2, 1, np.inf):
 each("linalg.vector_norm", T, axis=(0, 1), ord=1)
 each("linalg.matrix_norm", T, ord=np.inf)
 call("linalg.multi_dot", lambda x, y: np.linalg.multi_dot([x, y, S, W]), A, B)
-call("linalg.lstsq", lambda a, b: np.linalg.lstsq(a, b, rcond=None)[0], B, V)
+call("linalg.lstsq", lambda a, b: np.linalg.lstsq(a, b, rcond=None)[:2], B, V)
+call("linalg.lstsq", lambda a, b: (r := np.linalg.lstsq(a, b))[0] * r[3] + int(r[2]), A, S)
+call("linalg.lstsq", lambda a, b: np.linalg.lstsq(a, b, rcond=1e-3)[0], A, V[:3])
 call("linalg.tensorinv", lambda x: np.linalg.tensorinv(np.reshape(x, (3, 3, 1)), ind=1), S)
 call("linalg.tensorsolve", lambda a, b: np.linalg.tensorsolve(a, b), S, W)
+call("linalg.tensorsolve", lambda a, b: np.linalg.tensorsolve(a[:, None], b, axes=(0,)), S, W[None])
+for _p in (-2, 1, "fro"):
+    each("linalg.cond", S, p=_p)
 
 # Fourier --------------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """Every public function of NumPy: right and recorded on Tensors, refused by name, or no business of arrays."""
 
 import inspect
-import re
 import warnings
 
 import numpy as np
@@ -14,6 +13,7 @@ from xgrad.numpy_protocol.ufuncs import ufuncs
 from xgrad.reverse import UNCOMMITTED
 from xgrad.testing import gradcheck
 
+from .conftest import SLOW
 from .numpy_cases import CALLS, A, S
 
 MODULES = {"": np, "linalg.": np.linalg, "fft.": np.fft}
@@ -64,25 +64,32 @@ def agree(found, expected, device):
         if isinstance(b, np.ndarray | np.generic) and isinstance(a, xg.Tensor):
             assert a.node is UNCOMMITTED or a.device == leaf(0.0, device).device
             assert a.dtype == b.dtype
-            assert a.shape == b.shape
-            np.testing.assert_allclose(a.detach().numpy(), b, rtol=1e-11, atol=1e-12)
+            elements = a.detach().numpy()
+            assert elements.shape == b.shape
+            np.testing.assert_allclose(elements, b, rtol=1e-11, atol=1e-12)
         else:
             assert not isinstance(a, xg.Tensor)
             np.testing.assert_array_equal(a, b)
+
+
+# How many elements these have, or pass on, depends on values: a lazy library says that it does not know.
+NEED_LENGTHS = """
+    argwhere histogram ix_ piecewise intersect1d setdiff1d setxor1d union1d unique unique_all unique_counts
+    unique_inverse unique_values
+"""
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_value_and_derivative(device, name):
     if name not in FUNCTIONS:
         pytest.skip(f"this version of NumPy has no {name}")
-    for f, arrays, slopes in CALLS[name]:
+    for f, arrays, slopes in CALLS[name][:1] if device in SLOW else CALLS[name]:
         leaves = [leaf(a, device) for a in arrays]
-        try:
-            found = f(*leaves)
-        except AttributeError as error:
-            if not re.match(r"xgrad\.(linalg|special) has no function", str(error)):
-                raise
-            pytest.skip(f"not landed: {error}")
+        if device == "dask" and name in NEED_LENGTHS.split():
+            with pytest.raises((ValueError, NotImplementedError), match=r"nan|unknown number"):
+                f(*leaves)
+            continue
+        found = f(*leaves)
         agree(found, f(*arrays), device)
         recorded = [v for v in parts(found) if isinstance(v, xg.Tensor) and v.dtype.kind in "fc" and v.requires_grad]
         assert bool(recorded) == slopes
@@ -90,11 +97,11 @@ def test_value_and_derivative(device, name):
             continue
 
         def smooth(*xs, f=f):
-            return [v for v in parts(f(*xs)) if v.dtype.kind in "fc"]
+            return [v for v in parts(f(*xs)) if isinstance(v, xg.Tensor) and v.dtype.kind in "fc"]
 
         with xg.no_grad():
             steady = [xg.asarray(a, device=device) for a in arrays]
-        gradcheck(smooth, *steady, order=1, rtol=1e-5, atol=1e-7)
+        gradcheck(smooth, *steady, order=1, forward=device not in SLOW, rtol=1e-5, atol=1e-7)
 
 
 def test_every_function_is_accounted_for():
@@ -200,3 +207,15 @@ def test_array_like_copies_when_numpy_does(device):
     assert np.asarray(x, like=x) is x
     assert np.array(x, like=x) is not x
     assert np.array(x, like=x, ndmin=3, dtype=np.float32).shape == (1, 3, 4)
+
+
+@pytest.mark.parametrize("half", ["L", "U"])
+def test_eigh_reads_the_triangle_it_is_told(device, half):
+    x = leaf(S, device)
+    agree(np.linalg.eigvalsh(x, half), np.linalg.eigvalsh(S, half), device)
+    agree(np.linalg.eigh(x, UPLO=half)[0], np.linalg.eigh(S, UPLO=half)[0], device)
+    agree(np.abs(np.linalg.eigh(x, half)[1]), np.abs(np.linalg.eigh(S, half)[1]), device)
+    z = leaf(S + 1j * S.T, device)
+    agree(np.linalg.eigvalsh(z, half), np.linalg.eigvalsh(S + 1j * S.T, half), device)
+    with pytest.raises(ValueError, match="UPLO"):
+        np.linalg.eigh(x, "X")

@@ -8,6 +8,8 @@ import pytest
 import xgrad as xg
 from xgrad.testing import gradcheck
 
+from .conftest import SLOW
+
 A = np.random.default_rng(5).permutation(np.linspace(0.45, 1.75, 24)).reshape(2, 3, 4)
 MASK = A < 1.5
 
@@ -26,7 +28,8 @@ def check(f, *arrays, device="cpu", slopes=True):
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-11, atol=1e-12)
     assert found.requires_grad == slopes
     if slopes:
-        gradcheck(f, *(x.detach() for x in leaves), order=1, rtol=1e-5, atol=1e-7)
+        forward = device not in SLOW
+        gradcheck(f, *(x.detach() for x in leaves), order=1, forward=forward, rtol=1e-5, atol=1e-7)
 
 
 REDUCIBLE = ["add", "multiply", "maximum", "minimum", "logaddexp", "logaddexp2", "hypot", "fmax", "fmin"]
@@ -36,7 +39,8 @@ ONE_AXIS = ["subtract", "divide", "arctan2", "power"]
 @pytest.mark.parametrize("axis", [0, -1, None, (0, 2), ()])
 @pytest.mark.parametrize("name", REDUCIBLE)
 def test_reduce(device, name, axis):
-    check(lambda x: getattr(np, name).reduce(x, axis=axis), A, device=device)
+    if device not in SLOW:
+        check(lambda x: getattr(np, name).reduce(x, axis=axis), A, device=device)
     check(lambda x: getattr(np, name).reduce(x, axis, keepdims=True), A, device=device)
 
 

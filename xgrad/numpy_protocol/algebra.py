@@ -97,16 +97,13 @@ def _svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     return xp.linalg.svd(a, full_matrices=full_matrices) if compute_uv else xp.linalg.svdvals(a)
 
 
-def _tolerance(name, a, rcond, rtol):
-    if rcond is not None and rtol is not None and rtol is not _NoValue:
-        raise ValueError(f"{name}: rcond and rtol mean the same; got both. Give one.")
-    return rcond if rcond is not None else None if rtol is _NoValue else rtol
-
-
 @implements("linalg.pinv")
 def _pinv(a, rcond=None, hermitian=False, *, rtol=_NoValue):
-    rtol = _tolerance("pinv", a, rcond, rtol)
-    return xp.linalg.pinv(tensor(a)) if rtol is None else xp.linalg.pinv(tensor(a), rtol=rtol)
+    if rcond is not None and rtol is not _NoValue:
+        raise ValueError("pinv: rcond and rtol mean the same; got both. Give one.")
+    if rcond is None:
+        rcond = 1e-15 if rtol is _NoValue else rtol  # NumPy's default is smaller than the standard's
+    return xp.linalg.pinv(tensor(a), rtol=rcond)
 
 
 @implements("linalg.matrix_rank")
