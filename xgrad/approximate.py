@@ -101,12 +101,14 @@ def zeta_slope(xp: Any, x: Any, q: Any) -> Any:
 # Integrals of log-concave functions -----------------------------------------------------------------------------------
 
 CUT = 40.0  # an integrand of 1 at its start is left out where it is below exp(-40)
+TOGETHER = 2**18  # as many numbers may be computed at once
 
 
 @functools.cache
-def _nodes() -> list[tuple[float, float]]:
+def _nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Places in (0, 1) and weights of Gauss's rule with 56 points."""
     places, weights = np.polynomial.legendre.leggauss(56)
-    return [(float(p + 1) / 2, float(w) / 2) for p, w in zip(places, weights, strict=True)]
+    return (places + 1) / 2, weights / 2
 
 
 def integrals(xp: Any, exponent: Callable[[Any], tuple], end: Any, factors: Callable[..., list[Any]]) -> list[Any]:
@@ -128,14 +130,25 @@ def integrals(xp: Any, exponent: Callable[[Any], tuple], end: Any, factors: Call
         end = end - (value + CUT) / slope
     # Rounded, so that it counts as a constant: derivatives are then those of the integrand.
     end = xp.exp(xp.round(8 * xp.log(end)) / 8)
+    places, weights = (_column(xp, nodes, end) for nodes in _nodes())
+    if len(_nodes()[0]) * math.prod(end.shape) <= TOGETHER:
+        groups = [(places, weights)]
+    else:
+        groups = [(places[i : i + 1, ...], weights[i : i + 1, ...]) for i in range(len(_nodes()[0]))]
     totals: list[Any] = []
-    for place, weight in _nodes():
+    for place, weight in groups:
         v = end * place
         value, _, extra = exponent(v)
         mass = weight * xp.exp(value)
-        parts = [mass] + [mass * f for f in factors(v, extra)]
+        parts = [xp.sum(part, axis=0) for part in [mass, *(mass * f for f in factors(v, extra))]]
         totals = [t + p for t, p in zip(totals, parts, strict=True)] if totals else parts
     return [t * end for t in totals]
+
+
+def _column(xp: Any, numbers: np.ndarray, like: Any) -> Any:
+    """Numbers along a new first axis, in the dtype and on the device of ``like``."""
+    column = numbers.reshape(-1, *(1 for _ in like.shape))
+    return xp.astype(xp.to_device(column, target=xp.device(like)), like.dtype)
 
 
 def _first_end(slope: Any, curvature: Any, xp: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from ..registry import composites
 class Extension:
     """A sub-namespace of an array library; a backend's differences are methods of a subclass.
 
-    A name that is not defined here is looked up in the library's module, then among xgrad's composites.
+    A name that is not defined here is looked up in the library's module, unless it is among the ``coarse`` ones, then
+    among xgrad's composites.
 
     Parameters
     ----------
@@ -22,6 +23,8 @@ class Extension:
     space : str
         ``"linalg"``, ``"fft"`` or ``"special"``.
     """
+
+    coarse: ClassVar[frozenset[str]] = frozenset()  # what the library has, but not to the precision of its dtype
 
     def __init__(self, xp: Any, space: str):
         self.xp, self.space = xp, space
@@ -35,7 +38,7 @@ class Extension:
         if name.startswith("__") or "library" not in self.__dict__:
             raise AttributeError(name)
         full = f"{self.space}.{name}"
-        function = getattr(self.library, name, None)
+        function = None if name in self.coarse else getattr(self.library, name, None)
         if function is None:
             if full not in composites:
                 raise AttributeError(f"{full}: the array library {self.xp.name} has no such function.")
