@@ -25,7 +25,7 @@ LAYERS = [
     {"core"},
     {"ops"},
     {"linalg", "fft", "special"},
-    {"hooks", "random"},
+    {"debugging", "graphs", "hooks", "random"},
     {"transforms"},
     {"testing"},
     {"nn", "optim"},

@@ -28,6 +28,8 @@ from .constants import uint8 as uint8
 from .constants import uint16 as uint16
 from .constants import uint32 as uint32
 from .constants import uint64 as uint64
+from .debugging import debug as debug
+from .graphs import inspect as inspect
 from .ops.averages import average as average
 from .ops.averages import bincount as bincount
 from .ops.averages import corrcoef as corrcoef

@@ -135,15 +135,18 @@ def composite(formula=None, *, boxed=False):
         return lambda f: composite(f, boxed=boxed)
     signature = inspect.signature(formula)
     parameters = list(signature.parameters.values())[1:]
+    name = full_name(formula)
 
     def call(*args, **kwargs):
+        if state.debug is not None:
+            return state.debug.composite(name, formula, args, kwargs)
         return formula(functions, *args, **kwargs)
 
     public: Any = functools.update_wrapper(_boxing(call) if boxed else call, formula)
     del public.__wrapped__
     public.__signature__ = signature.replace(parameters=parameters)
     register(public)
-    composites[full_name(formula)] = formula
+    composites[name] = formula
     return public
 
 

@@ -1,7 +1,7 @@
 """Message helpers and exceptions.
 
-Every message is one sentence: *function: what is wrong; got the fact. Do this.*  Exceptions subclass TypeError or
-ValueError, so callers that know only Python's own classes catch them.
+Every message is one sentence: *function: what is wrong; got the fact. Do this.*  Exceptions subclass Python's own,
+so callers that know only Python's own classes catch them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,25 @@ class DeviceError(ValueError):
 
 class GraphError(RuntimeError):
     """The recorded graph cannot serve: it was released, or there is none."""
+
+
+class NonFiniteError(FloatingPointError):
+    """What ``xgrad.debug`` found: the first NaN or infinity.
+
+    Attributes
+    ----------
+    function : str
+        The function whose result, cotangent or tangent it is.
+    filename, lineno : str, int
+        The user's line that called it, also when it was found in the pass back; None where that is not known.
+    indices : list of tuple
+        Where it is, the first few.
+    """
+
+    function: str
+    filename: str | None = None
+    lineno: int | None = None
+    indices: list[tuple[int, ...]]
 
 
 def kind(value: Any) -> str:

@@ -37,6 +37,7 @@ next_serial = itertools.count(1).__next__  # numbers nodes, levels and no_grad b
 class _State(threading.local):
     blocked = -1  # levels up to this one do not record in this thread
     masked = False  # whether cotangents may hold exact zeros that a selection made, for passes inside a pass
+    debug: Any = None  # the checks of the innermost ``debug`` block that is open in this thread
 
     def __init__(self):
         self.outer: list[int] = []  # what ``blocked`` was outside the no_grad blocks that are open
@@ -70,13 +71,16 @@ class no_grad(contextlib.ContextDecorator):
 class Node:
     """One recorded call, or a leaf (no edges); ``edges`` is None once released.  ``grad`` is set where it is kept.
 
+    ``site`` is set where a call was recorded under ``debug``: the user's line.
+
     ``record(op, edges, out, params)`` makes the Tensor of a call on this node's level.  Here it goes on a new node that
     keeps the edges; a node of forward mode pushes its tangent through them instead.
     """
 
-    __slots__ = ("dtype", "edges", "grad", "level", "op", "serial", "shape")
+    __slots__ = ("dtype", "edges", "grad", "level", "op", "serial", "shape", "site")
 
     grad: Any
+    site: Any
     record: Callable[..., Any]  # set beside Tensor, which this layer does not know
 
     def __init__(self, level: int, edges: Any, op: Any, shape: Any, dtype: Any):
@@ -142,6 +146,7 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
     heapify(newest)
     owned: set[Node] = set()
     masked, lifted = state.masked, False
+    debug = state.debug
     kind: type | None = None
     while newest:
         node = heappop(newest)[1]
@@ -166,6 +171,8 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
             try:
                 if lifted:
                     pullback = lift(pullback)
+                if debug is not None:
+                    pullback = debug.pullback(node, pullback, position)
                 part = zero_safe(pullback, ct) if masked and op.singular else pullback(ct)
                 if lifted or part.shape != parent.shape or part.dtype is not parent.dtype:
                     part = fit(part, parent)
@@ -185,6 +192,8 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
             else:
                 cts[parent] = known + part
                 owned.add(parent)
+    if debug is not None:
+        debug.gradients(cts.values())
     return cts
 
 
@@ -192,7 +201,11 @@ def _where(node: Node, position: int, ct: Any, parent: Node) -> str:
     names = node.op.names
     name = names[position] if 0 <= position < len(names) and node.op.arrays is not None else f"number {position}"
     shape = getattr(ct, "shape", None)
-    return f"while pulling back through {node.op.name}, argument {name} of shape {parent.shape}, cotangent {shape}"
+    site = getattr(node, "site", None)
+    place = "" if site is None else f", recorded at {site}"
+    return (
+        f"while pulling back through {node.op.name}, argument {name} of shape {parent.shape}, cotangent {shape}{place}"
+    )
 
 
 def zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:

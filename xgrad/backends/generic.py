@@ -180,6 +180,12 @@ class Generic:
         """What tells whether two arrays share memory."""
         return id(array)
 
+    def held(self, array: Any) -> int:
+        """The bytes that ``array`` keeps alive: all of the memory that it is a view of."""
+        while isinstance(getattr(array, "base", None), type(array)):
+            array = array.base
+        return math.prod(array.shape) * self.numpy_dtype(array.dtype).itemsize
+
     def astype(self, x, /, dtype, *, copy=True, device=None):
         """``x`` with another of the library's dtypes."""
         return self.library.astype(x, dtype, copy=copy)

@@ -174,6 +174,10 @@ class Torch(Generic):
         """The address of the storage."""
         return array.untyped_storage().data_ptr() or id(array)
 
+    def held(self, array: Any) -> int:
+        """The bytes of the storage."""
+        return array.untyped_storage().nbytes()
+
     def copy(self, x, /):
         """``x`` in memory of its own."""
         return x.clone()

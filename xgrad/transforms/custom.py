@@ -68,7 +68,10 @@ class _Custom(Generic[P, R]):
                 f"{self.name}: a {self.transform} function takes what is differentiated by position; got a tracked "
                 "Tensor by keyword. Pass it by position, or detach() it."
             )
-        return self._evaluate(leaves, structure, kwargs)
+        out = self._evaluate(leaves, structure, kwargs)
+        if state.debug is not None:
+            state.debug.custom(self, leaves, out)
+        return out
 
     def _evaluate(self, leaves: list[Any], structure: Structure, kwargs: dict[str, Any]) -> Any:
         level = max((_level(v) for v in leaves), default=-1)
