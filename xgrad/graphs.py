@@ -303,9 +303,10 @@ def _held(call: Call, seen: set[Any]) -> Iterator[int]:
             waiting += value.values()
         elif hasattr(raw := strip(value), "shape") and hasattr(raw, "dtype"):
             xp = namespace_of(raw)
-            if xp is not None and (place := xp.memory(raw)) not in seen:
-                seen.add(place)
+            marks = set() if xp is None else {id(raw), ("memory", xp.memory(raw))}
+            if marks and seen.isdisjoint(marks):
                 yield xp.held(raw)
+            seen |= marks
         elif type(value).__module__.startswith("xgrad.transforms"):  # the pullbacks of custom rules and checkpoints
             waiting += [v for v in vars(value).values() if v is not functions]
 
