@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import xgrad as xg
-from xgrad import core
+from xgrad import core, debugging
 from xgrad.debugging import Checks
 from xgrad.errors import NonFiniteError
 from xgrad.forward import Dual
@@ -157,6 +157,23 @@ def test_float32_overflow_and_complex():
         xg.exp(xg.Tensor([100.0], dtype=xg.float32))
     with pytest.raises(NonFiniteError, match="log"), xg.debug():
         xg.log(xg.Tensor([0j]))
+
+
+def test_calls_through_an_installed_library_name_both_lines(monkeypatch, tmp_path):
+    monkeypatch.setattr(debugging, "_INSTALLED", (*debugging._INSTALLED, str(tmp_path)))
+    library = tmp_path / "library.py"
+    library.write_text("def double(x):\n    return x * 2\n\n\ndef inverse(x):\n    return 1 / x\n")
+    space = {}
+    exec(compile(library.read_text(), str(library), "exec"), space)
+    with xg.debug():
+        line = here() + 2
+        with pytest.raises(NonFiniteError) as caught:
+            space["inverse"](xg.Tensor(0.0))
+        found(caught.value, "divide", line)
+        assert f"(through {library}:6)" in str(caught.value)
+        y = space["double"](xg.Tensor(np.nan))  # libraries carry NaN on purpose
+        with pytest.raises(NonFiniteError, match="add: x1 is nan, before the call"):
+            y + 1
 
 
 # Composites -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ two places look at ``state.debug`` by themselves, once per pass back and once pe
 
 **Who is to blame.**  A call whose result holds a NaN or an infinity that none of its arguments held.  So by the time
 that a NaN is seen in an argument, it came from outside: in a leaf, a constant, or from a call before the block.  An
-infinity that was given is passed on in peace (masks of -inf live on it); what turns it into NaN is not.
+infinity that was given is passed on in peace (masks of -inf live on it); what turns it into NaN is not.  Inside an
+installed library a NaN that was given passes too, for such libraries carry it on purpose; if it survives, it is found
+at the next line of the user's own.
 
 **What is masked.**  Inside xgrad's own composites, rules and pushes, bad values may be made and masked away again.
 There only what comes out counts: a composite keeps its first alarm until its result is known, and while a pullback or a
@@ -272,6 +274,8 @@ class Checks:
         tainted = [name for name, found in known.items() if "nan" in found]
         infinite = any("inf" in found for found in known.values())
         if "nan" not in kinds and (tainted or infinite):
+            return
+        if tainted and site is not None and site.through:
             return
         kind = _first(kinds)
         inside = f" (inside {self.inside})" if self.inside else ""
