@@ -112,6 +112,19 @@ def test_diabetes_has_not_arrived_after_a_few_steps(tmp_path):
     assert float(re.search(r"largest difference ([\d.e+-]+)", text)[1]) > 0.1
 
 
+def test_out_of_core_needs_a_fraction_of_its_data(tmp_path):
+    pytest.importorskip("dask.array", reason="Dask's arrays are not installed")
+    text = succeeded(run("out_of_core.py", "--rows", 2_000_000, "--steps", 3, cwd=tmp_path))
+    size = float(re.search(r"2,000,000 rows of 32 numbers, (\d+) MB in 40 blocks", text)[1])
+    losses = [float(v) for v in re.findall(r"^step \d: loss ([\d.]+),", text, re.M)]
+    assert losses[0] == pytest.approx(np.log(2), abs=1e-6)  # of weights that are zero
+    assert losses[0] > losses[1] + 0.2 > losses[2] + 0.22
+    peak, before = re.search(r"peak (\d+) MB, (\d+) MB of it before", text).groups()
+    assert size > 480
+    assert float(peak) - float(before) < size / 2
+    assert float(re.search(r"from the true one: ([\d.]+)", text)[1]) < 0.6
+
+
 ABSENT = ["gpu:0", "torch:cuda:99"] + [name for name, reason in xg.devices().items() if reason is not None]
 
 

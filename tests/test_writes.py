@@ -1,5 +1,6 @@
 """Writing: ``x[i] = v``, ``x += y`` and views, recorded, and never changing what a pullback has kept."""
 
+import time
 import weakref
 
 import numpy as np
@@ -76,6 +77,25 @@ KEYS = {
     "mask and int array": ((4, 3), (I([True, False, True, False]), I([2, 0]))),
     "mask of nothing": ((2, 3), np.zeros((2, 3), dtype=bool)),
     "mask of everything": ((2, 3), np.ones((2, 3), dtype=bool)),
+    "true": ((4, 3), True),
+    "false": ((4, 3), False),
+    "true of 0-d": ((), True),
+    "0-d mask": ((4, 3), I(False)),
+    "true and slice": ((4, 3), (True, slice(1, 3))),
+    "list of lists": ((4, 3), [[0, 2], [3, 1]]),
+    "list of truths": ((4, 3), [True, False, True, False]),
+    "empty list": ((4, 3), []),
+    "two lists": ((4, 3), ([0, 2], [1, 0])),
+    "narrow ints": ((4, 3), I([3, 1], dtype=np.uint8)),
+    "int array and negative step": ((4, 3), (I([2, 0]), slice(None, None, -1))),
+    "int array, new axis, int array": ((4, 3), (I([2, 0]), None, I([1, 2]))),
+    "ints around a slice": ((4, 3, 2), (1, slice(None, None, -2), I([1, 0]))),
+    "matrix of ints after a slice": ((2, 6), (slice(None), I([[0, 5], [3, 2]]))),
+    "mask with ellipsis": ((2, 3, 4), (..., I([True, False, True, False]))),
+    "mask of rows, new axis": ((4, 3), (I([True, False, True, False]), None, slice(1, 3))),
+    "mask of two axes, slice": ((2, 3, 4), (I([[True, False, True], [False, False, True]]), slice(1, 3))),
+    "slice, mask of two axes": ((4, 2, 3), (slice(None, None, 2), I([[True, False, True], [False, False, True]]))),
+    "int, mask": ((2, 3, 4), (1, I([True, False, True]), slice(None, None, -1))),
 }
 
 # The same place more than once.
@@ -246,6 +266,118 @@ def test_keys_of_tensors(device, rng):
     slope[[2, 0]] = 0.0
     slope[np.argmax(a[:, 0]), 1] = 0.0
     close(x.grad, slope)
+
+
+@pytest.mark.parametrize("home", ["cpu", "same"])
+@pytest.mark.parametrize("tracked", [False, True])
+def test_integers_in_a_tensor_of_any_device(device, rng, home, tracked):
+    a, ct = rng.standard_normal((4, 3)), rng.standard_normal((3, 3))
+    rows = xg.Tensor(np.array([2, 0, 2]), device=device if home == "same" else "cpu", requires_grad=tracked)
+    x = leaf(a, device)
+    y = x[rows]
+    close(y, a[[2, 0, 2]])
+    y.backward(xg.asarray(ct))
+    expected = np.zeros((4, 3))
+    np.add.at(expected, [2, 0, 2], ct)
+    close(x.grad, expected)
+    z = x * 1.0
+    z[rows, 1] = 7.0
+    z[rows[:2]] += 1.0
+    expected = a.copy()
+    expected[[2, 0], 1] = 7.0
+    expected[[2, 0]] += 1.0
+    close(z, expected)
+
+
+@pytest.mark.parametrize("home", ["cpu", "same"])
+def test_a_mask_in_a_tensor_of_any_device(device, rng, home):
+    a, b = rng.standard_normal((4, 3)), rng.standard_normal(())
+    mask = xg.asarray(a > 0, device=device if home == "same" else "cpu")
+    x, v = leaf(a, device), leaf(b, device)
+    y = x * 1.0
+    y[mask] = v
+    close(y, np.where(a > 0, b, a))
+    (y * y).sum().backward()
+    close(x.grad, np.where(a > 0, 0.0, 2 * a))
+    close(v.grad, 2 * b * (a > 0).sum())
+
+
+@pytest.mark.parametrize("key", [4, (slice(None), -4), I([0, 4]), (I([1, -5]), 0), (0, I([[3]])), np.ones(3, bool)])
+def test_an_index_out_of_range_is_an_error(device, rng, key):
+    x = leaf(rng.standard_normal((4, 3)), device)
+    with pytest.raises(IndexError):
+        x[key].detach().numpy()  # a library that waits with its work says so then
+    with pytest.raises(IndexError):
+        y = x * 1.0
+        y[key] = 0.0
+        y.detach().numpy()
+
+
+SPREADS = {
+    "random": lambda r, n, m: r.integers(-n, n, m),
+    "one place": lambda r, n, m: np.full(m, 7),
+    "every place once": lambda r, n, m: r.permutation(n)[:m],
+    "a few places": lambda r, n, m: r.integers(0, 5, m),
+    "skewed": lambda r, n, m: np.minimum(r.zipf(1.5, m) - 1, n - 1),
+    "a matrix": lambda r, n, m: r.integers(0, n, (4, m // 4)),
+}
+TABLES = {
+    "wide rows": lambda i: ((500, 40), (i,)),
+    "narrow rows": lambda i: ((500, 3), (i,)),
+    "numbers": lambda i: ((500,), (i,)),
+    "columns": lambda i: ((40, 500), (slice(None), i)),
+    "in the middle": lambda i: ((6, 500, 7), (slice(None), i, slice(None))),
+    "pairs": lambda i: ((500, 500, 33), (i, i[::-1])),
+    "pairs of numbers": lambda i: ((500, 500), (i, i[::-1])),
+    "after an int": lambda i: ((3, 500, 8), (1, i)),
+    "with a slice": lambda i: ((500, 40), (i, slice(3, None, 2))),
+}
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_many_rows_are_added(rng, spread, table, dtype):
+    """NumPy's backend adds large index arrays in ways of its own."""
+    shape, key = TABLES[table](SPREADS[spread](rng, 500, 400))
+    x = xg.Tensor(np.zeros(shape, dtype=dtype))
+    y = x[key]
+    ct = rng.standard_normal(y.shape).astype(dtype)
+    y.backward(xg.asarray(ct))
+    exact, usual = np.zeros(shape), np.zeros(shape, dtype=dtype)
+    np.add.at(exact, key, ct.astype(np.float64))
+    np.add.at(usual, key, ct)
+    found = x.grad.numpy()
+    assert found.dtype == dtype
+    if dtype == np.float64:
+        np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-12)
+    else:
+        assert np.abs(found - exact).max() <= 1.5 * np.abs(usual - exact).max() + 1e-7
+
+
+def test_adding_many_rows_takes_less_than_half_the_time_of_add_at(rng):
+    table = rng.standard_normal((10_000, 256)).astype(np.float32)
+    rows = rng.integers(0, 10_000, 4096)
+    ct = rng.standard_normal((4096, 256)).astype(np.float32)
+
+    def by_hand():
+        out = np.zeros_like(table)
+        np.add.at(out, rows, ct)
+        return table[rows], out
+
+    def ours():
+        y, pullback = xg.vjp(lambda t: t[rows], table)
+        return y, pullback(ct)[0]
+
+    np.testing.assert_allclose(ours()[1], by_hand()[1], rtol=1e-5, atol=1e-6)
+    ratios = []
+    for _ in range(15):
+        start = time.perf_counter()
+        by_hand()
+        middle = time.perf_counter()
+        ours()
+        ratios.append((time.perf_counter() - middle) / (middle - start))
+    assert np.median(ratios) < 0.5, ratios
 
 
 @st.composite

@@ -98,7 +98,7 @@ def r2r(xp, x, /, *, sine, type, axis):
 
     def places(first, mirrored):
         """The places from ``first`` on, and a weight for each: one, or ``mirrored`` at a mirror."""
-        at = xp.arange(n, dtype=x.dtype, device=x.device) + first
+        at = xp.arange(n, dtype=x.dtype, device=xp.device(x)) + first
         return at, 1 + (mirrored - 1) * xp.astype((at == 0) | (at == m), x.dtype)
 
     def turned(at, by):
