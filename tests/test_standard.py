@@ -173,9 +173,9 @@ INF, NAN = math.inf, math.nan
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_floor_divide_with_infinities(device):
-    a = [INF, INF, -INF, -INF, 3.0, -3.0, 3.0, -0.0, INF, 7.0, -7.0, 1e-200]
-    b = [2.0, -2.0, 2.0, -2.0, -INF, INF, INF, INF, INF, 2.0, 2.0, -1e200]
-    expected = [INF, -INF, -INF, INF, -0.0, -0.0, 0.0, -0.0, NAN, 3.0, -4.0, -1.0]
+    a = [INF, INF, -INF, -INF, 3.0, -3.0, 3.0, -0.0, INF, 7.0, -7.0, 1e-200, -0.0, -0.0]
+    b = [2.0, -2.0, 2.0, -2.0, -INF, INF, INF, INF, INF, 2.0, 2.0, -1e200, 2.0, -2.0]
+    expected = [INF, -INF, -INF, INF, -0.0, -0.0, 0.0, -0.0, NAN, 3.0, -4.0, -1.0, -0.0, 0.0]
     out = xg.asarray(a, device=device) // xg.asarray(b, device=device)
     np.testing.assert_array_equal(out.numpy(), expected)
     finite = [i for i, v in enumerate(expected) if v == v]
@@ -213,6 +213,7 @@ def test_diff_takes_ends(device):
 
 
 def test_the_sign_of_a_complex_zero(device):
+    assert complex(xg.sign(xg.asarray(complex(0.0, -0.0), device=device))) == 0
     out = xg.sign(xg.asarray([0j, 3 + 4j, complex(-0.0, 0.0)], device=device))
     np.testing.assert_allclose(out.numpy(), [0, 0.6 + 0.8j, 0], atol=1e-15)
 

@@ -209,16 +209,23 @@ class Generic:
     # Special cases that most libraries miss -------------------------------------------------------------------------
 
     def floor_divide(self, x1, x2, /):
-        """Quotient rounded down, with infinite operands as the standard has them."""
+        """Quotient rounded down, with infinite operands and the signs of zeros as the standard has them."""
         out = self.library.floor_divide(x1, x2)
         if not self.isdtype(out.dtype, "real floating"):
             return out
-        infinite = self._is_infinite(x1) ^ self._is_infinite(x2)
+        exact = (self._is_infinite(x1) ^ self._is_infinite(x2)) | (x1 == 0)
         with self.quiet():
-            return self.where(infinite, self.library.floor(x1 / x2), out)
+            return self.where(exact, self.library.floor(x1 / x2), out)
 
     def _is_infinite(self, x: Any) -> Any:
         return math.isinf(x) if isinstance(x, int | float | np.generic) else self.library.isinf(x)
+
+    def zero_safe_sign(self, x: Any) -> Any:
+        """``sign`` for libraries that divide a complex zero by its size."""
+        if not self.isdtype(x.dtype, "complex floating"):
+            return self.library.sign(x)
+        zero = x == 0
+        return self.where(zero, self.zeros_like(x), self.library.sign(self.where(zero, self.ones_like(x), x)))
 
     def signed_zero(self, remainder: Any, divisor: Any) -> Any:
         """A remainder whose zeros have the sign of the divisor, for libraries that give them that of the dividend."""

@@ -243,6 +243,10 @@ class Jax(Generic):
         """The axes in another order, counted from the end too."""
         return self.library.permute_dims(x, tuple(a % x.ndim for a in axes))
 
+    def sign(self, x, /):
+        """Sign; 0 at a complex zero."""
+        return self.zero_safe_sign(x)
+
     def remainder(self, x1, x2, /):
         """Remainder; a zero has the sign of the divisor."""
         return self.signed_zero(self.library.remainder(x1, x2), x2)

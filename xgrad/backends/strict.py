@@ -28,11 +28,8 @@ class Strict(Generic):
         return _name(array.device)
 
     def sign(self, x, /):
-        """Sign; 0 at a complex zero, where the library divides by it."""
-        if not self.isdtype(x.dtype, "complex floating"):
-            return self.library.sign(x)
-        zero = x == 0
-        return self.where(zero, self.zeros_like(x), self.library.sign(self.where(zero, self.ones_like(x), x)))
+        """Sign; 0 at a complex zero."""
+        return self.zero_safe_sign(x)
 
     def is_view(self, result: Any, array: Any) -> bool:
         """Whether the two share memory; the arrays inside are NumPy's."""
