@@ -214,7 +214,8 @@ class Jax(Generic):
     def scatter_add(self, x, /, *, key, shape):
         """Zeros of ``shape`` with ``x`` added at ``key``; a place named twice receives both."""
         place = None if self.device_of(x) in _FREE else x.device
-        return self.library.zeros(shape, dtype=x.dtype, device=place).at[key].add(x)
+        places = self.library.zeros(shape, dtype=x.dtype, device=place).at[key]
+        return places.max(x) if x.dtype == np.bool_ else places.add(x)
 
     def setitem(self, x, value, /, *, key):
         """``x`` with ``value`` at ``key``; of several values for one place the last one stays.
