@@ -37,8 +37,26 @@ def pytest_report_header(config):
     return lines + [f"xgrad device {name} is left out: {reason}" for name, reason in REASONS.items()]
 
 
-# JAX compiles and Dask builds a graph at every call: of the table of cases they run the first of every function.
+# JAX compiles and Dask builds a graph at every call.  Unless --slow-devices asks for all, they run the files named here
+# only, and of the table of cases the first of every function.
 SLOW = ("jax:cpu", "dask")
+FILES = (
+    "broadcasting",
+    "complex",
+    "einsum",
+    "engine",
+    "fft",
+    "linalg",
+    "numpy_functions",
+    "rules",
+    "special",
+    "writes",
+)
+WHERE_SLOW = {f"test_{name}" for name in (*FILES, "standard")}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow-devices", action="store_true", help="run every test on JAX and Dask too")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -46,8 +64,9 @@ def pytest_collection_modifyitems(config, items):
 
     def kept(item):
         params = item.callspec.params if hasattr(item, "callspec") else {}
-        left_out = params.get("device") in SLOW and item.fspath.purebasename == "test_rules" and "case" in params
-        return not left_out or case_id(params["case"]) in chosen
+        if params.get("device") not in SLOW or item.fspath.purebasename != "test_rules" or "case" not in params:
+            return True
+        return config.getoption("--slow-devices") or case_id(params["case"]) in chosen
 
     config.hook.pytest_deselected(items=[item for item in items if not kept(item)])
     items[:] = [item for item in items if kept(item)]
@@ -58,7 +77,10 @@ def pytest_generate_tests(metafunc):
         "device" in str(mark.args[0]).replace(" ", "").split(",")
         for mark in metafunc.definition.iter_markers("parametrize")
     ):
-        metafunc.parametrize("device", [name for name in WANTED if name not in REASONS])
+        everywhere = metafunc.config.getoption("--slow-devices")
+        here = everywhere or metafunc.module.__name__.rpartition(".")[2] in WHERE_SLOW
+        present = [name for name in WANTED if name not in REASONS]
+        metafunc.parametrize("device", [name for name in present if here or name not in SLOW])
 
 
 @pytest.fixture
