@@ -156,5 +156,9 @@ def test_array_api_extra(name, x):
     library = pytest.importorskip("array_api_extra", reason="array-api-extra is not installed")
     if not hasattr(library, name) and name not in ("multiplied", "set"):
         pytest.skip(f"this version of array-api-extra has no {name}")
+    if name == "apply_where" and str(x.device) == "dask":
+        with pytest.raises(NotImplementedError, match="a lazy mask selects an unknown number"):
+            XPX[name](library, x)
+        return
     np.testing.assert_allclose(XPX[name](library, x).numpy(), XPX[name](library, x.numpy()), rtol=1e-10)
     gradcheck(lambda x: XPX[name](library, x), x, order=1)

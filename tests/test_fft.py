@@ -162,6 +162,20 @@ def test_shifts_are_numpys(rng):
         np.testing.assert_array_equal(xg.fft.ifftshift(x, axes).value, np.fft.ifftshift(x, axes))
 
 
+def test_numpys_own_functions_record_tensors(rng):
+    x, z = rng.normal(size=(3, 4)), complex_values(rng, (3, 4))
+    one = {"fft": z, "ifft": z, "rfft": x, "irfft": z, "hfft": z, "ihfft": x}
+    several = {"fftn": z, "ifft2": z, "rfftn": x, "irfft2": z, "fftshift": x, "ifftshift": x}
+    for name, values in (one | several).items():
+        t = xg.Tensor(values)
+        metadata = {"n": 3, "axis": 0, "norm": "ortho"} if name in one else {"axes": (-1, 0)}
+        out = getattr(np.fft, name)(t, **metadata)
+        np.testing.assert_allclose(out.detach().numpy(), getattr(np.fft, name)(values, **metadata), rtol=1e-12)
+        assert out.requires_grad
+    with pytest.raises(TypeError, match=r"numpy\.fft\.fft: not supported on a Tensor, an ndarray given as out="):
+        np.fft.fft(xg.Tensor(z), out=np.empty_like(z))
+
+
 # Odd ends -------------------------------------------------------------------------------------------------------------
 
 

@@ -155,7 +155,8 @@ class Dask(Generic):
         """Zeros of ``shape`` with ``x`` added at ``key``; a place named twice receives both."""
         key = _integers(key, shape)
         if is_basic(key):
-            return self.setitem(self.da.zeros(shape, dtype=x.dtype), x, key=key)
+            zeros = self.da.zeros(shape, dtype=x.dtype)
+            return self.setitem(zeros, x, key=key) if 0 not in x.shape else zeros  # Dask cannot write nothing
         axis = len(key) - 2
         alone = key[-1] is Ellipsis and all(type(k) is slice and k == slice(None) for k in key[:axis])
         if alone and hasattr(key[axis], "shape") and not _is_mask(key[axis]):

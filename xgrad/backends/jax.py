@@ -25,6 +25,7 @@ import numpy as np
 
 from ..axes import is_basic, placed_key
 from ..errors import DeviceError
+from ..registry import composites
 from .extension import Extension
 from .generic import Generic
 
@@ -214,8 +215,13 @@ class Jax(Generic):
     def scatter_add(self, x, /, *, key, shape):
         """Zeros of ``shape`` with ``x`` added at ``key``; a place named twice receives both."""
         place = None if self.device_of(x) in _FREE else x.device
-        places = self.library.zeros(shape, dtype=x.dtype, device=place).at[key]
-        return places.max(x) if x.dtype == np.bool_ else places.add(x)
+        target = self.library.zeros(shape, dtype=x.dtype, device=place).at[key]
+        return target.max(x) if x.dtype == np.bool_ else target.add(x)
+
+    def convolve(self, a, v, /, *, mode="full"):
+        """Discrete convolution; JAX's own turns integers into floats."""
+        whole = all(self.library.issubdtype(x.dtype, np.integer) for x in (a, v))
+        return composites["convolve"](self, a, v, mode=mode) if whole else self.library.convolve(a, v, mode=mode)
 
     def setitem(self, x, value, /, *, key):
         """``x`` with ``value`` at ``key``; of several values for one place the last one stays.

@@ -70,7 +70,8 @@ def _resized(xp, x, shape):
     if tuple(x.shape) == tuple(shape):
         return x
     common = (*(slice(min(have, want)) for have, want in zip(x.shape, shape, strict=True)), ...)
-    return xp.scatter_add(xp.getitem(x, key=common), key=common, shape=shape)
+    kept = xp.getitem(x, key=common)
+    return kept if tuple(kept.shape) == tuple(shape) else xp.scatter_add(kept, key=common, shape=shape)
 
 
 def _between_ends(xp, spectrum, factor, n, axis):

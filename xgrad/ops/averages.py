@@ -299,17 +299,17 @@ def histogram(xp, a, bins=10, range=None, density=None, weights=None):
         raise NotImplementedError(f"histogram: bins must be a number or the edges; got {bins!r}.")
     if getattr(bins, "ndim", 0) or isinstance(bins, list | tuple):
         edges = xp.asarray(bins)
+        low, high = edges[0], edges[-1]
     else:
         empty = not a.shape[0]
         low, high = range if range is not None else (0.0, 1.0) if empty else (xp.min(a), xp.max(a))
         low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
         edges = xp.linspace(low, high, int(bins) + 1, device=xp.device(a))
     count = edges.shape[0] - 1
-    place = xp.searchsorted(edges, xp.astype(a, xp.result_type(a, edges)), side="right")
-    place = xp.where(a == edges[-1], count, place)  # the last bin is closed
-    inside = xp.flatnonzero((place > 0) & (place <= count))
-    chosen = None if weights is None else xp.take(xp.ravel(weights), inside, axis=0)
-    hist = xp.bincount(xp.take(place, inside, axis=0) - 1, chosen, count)
+    place = xp.searchsorted(edges[1:-1], xp.astype(a, xp.result_type(a, edges)), side="right") + 1
+    place = xp.where(a < low, 0, xp.where(a <= high, place, count + 1))  # the last bin is closed
+    weights = xp.ones_like(place) if weights is None else _smooth(xp, xp.ravel(weights), None)
+    hist = xp.scatter_add(weights, key=(place, Ellipsis), shape=(count + 2,))[1:-1]  # the ends take what is outside
     return (hist / xp.sum(hist) / xp.diff(edges) if density else hist), edges
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..axes import broadcast_shapes, normalise_axis
 from ..core import composite
 
@@ -10,9 +12,12 @@ from ..core import composite
 def argwhere(xp, a):
     """Positions of the elements that are not zero, one row per element."""
     a = xp.asarray(a)
+    flat = xp.flatnonzero(a)[:, None]
     if not a.ndim:
-        return xp.reshape(xp.argwhere(xp.reshape(a, (1,))), (-1, 1))[:, :0]
-    return xp.stack(xp.nonzero(a), axis=-1)
+        return flat[:, :0]
+    steps = [math.prod(a.shape[i + 1 :]) or 1 for i in range(a.ndim)]
+    rows = xp.floor_divide(flat, xp.asarray(steps, dtype="int64"))
+    return xp.remainder(rows, xp.asarray([n or 1 for n in a.shape], dtype="int64"))
 
 
 @composite

@@ -149,8 +149,7 @@ def delete(xp, arr, obj, axis=None):
     n = arr.shape[axis]
     gone = _places(obj, n, "delete", n - 1)
     gone = {gone} if isinstance(gone, int) else set(gone)
-    kept = xp.asarray([i for i in range(n) if i not in gone], dtype="int64")
-    return xp.take(arr, kept, axis=axis)
+    return arr[(slice(None),) * axis + ([i for i in range(n) if i not in gone],)]
 
 
 @composite
@@ -173,4 +172,4 @@ def insert(xp, arr, obj, values, axis=None):
     order = sorted(range(count), key=lambda i: places[i])  # equal places keep their order
     new = {places[i] + k: n + i for k, i in enumerate(order)}
     positions = [new[p] if p in new else next(source) for p in range(n + count)]
-    return xp.take(xp.concat([arr, values], axis=axis), xp.asarray(positions, dtype="int64"), axis=axis)
+    return xp.concat([arr, values], axis=axis)[(slice(None),) * axis + (positions,)]

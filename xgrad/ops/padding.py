@@ -115,8 +115,7 @@ def pad(xp, array, pad_width, mode="constant", **options):
         if mode != "constant" and x.shape[axis] == 0:
             raise ValueError(f"pad: an axis without elements can be padded with constants only; got axis {axis}.")
         if mode in ("edge", "wrap", "reflect", "symmetric"):
-            places = xp.asarray(_mirrored(mode, x.shape[axis], before, after), dtype="int64")
-            x = xp.take(x, places, axis=axis)
+            x = x[(slice(None),) * axis + (_mirrored(mode, x.shape[axis], before, after),)]
             continue
         if mode == "constant":
             ends = _constant(xp, x, axis, before, low), _constant(xp, x, axis, after, high)
