@@ -631,6 +631,8 @@ def train_once(device):
 
 
 def test_no_cycles_in_two_hundred_steps(device, no_collector):
+    if device == "dask":
+        pytest.skip("Dask's own graphs hold cycles")
     train_once(device)
     gc.collect()
     for _ in range(200):

@@ -15,13 +15,13 @@ from xgrad import backends
 from xgrad.testing import gradcheck
 
 from . import test_cupy_backend as stand_in
-from .conftest import REASONS, WANTED
+from .conftest import REASONS, SLOW, WANTED
 from .test_cupy_backend import stood_in, xp  # noqa: F401 (fixtures: CuPy without a GPU)
 from .test_errors import fails
 
 stats = pytest.importorskip("scipy.stats")
 
-PLACES = [name for name in WANTED if name not in REASONS]
+PLACES = [name for name in WANTED if name not in (*REASONS, *SLOW)]  # the slow ones draw as strict does
 if "torch:cpu" in PLACES:
     PLACES.append("torch.Generator")  # what an accelerator draws with, here on the CPU
 

@@ -139,7 +139,8 @@ class Dask(Generic):
 
     def getitem(self, x, /, *, key):
         """``x[key]``: by block for slices, ints and one list of ints, of the whole array otherwise."""
-        _known(x.shape)
+        for part in (x, *key):
+            _known(getattr(part, "shape", ()))
         key = _integers(key, x.shape)
         if is_basic(key) or (_one_list(key)):
             return x[key]

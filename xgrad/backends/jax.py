@@ -181,7 +181,9 @@ class Jax(Generic):
             if isinstance(index, self.jax.core.Tracer) or self.device_of(index) != "cpu":
                 return
             index = np.asarray(index)
-        low, high = (index, index) if type(index) is int else (index.min(initial=0), index.max(initial=-1))
+        if type(index) is not int and not index.size:
+            return
+        low, high = (index, index) if type(index) is int else (int(index.min()), int(index.max()))
         if low < -n or high >= n:
             wrong = low if low < -n else high
             raise IndexError(f"index {wrong} is out of bounds for axis {axis} with size {n}")

@@ -181,7 +181,7 @@ class NumPy(Generic):
         and 1 ms by ``_add_rows``.
         """
         out = np.zeros(shape, dtype=x.dtype)
-        if is_basic(key) or all(is_basic((k,)) or k.dtype == np.bool_ for k in key):
+        if all(is_basic((k,)) or type(k) is bool or k.dtype == np.bool_ for k in key):
             out[key] = x  # each place is named once
         elif x.size < _FEW or not _add_along(out, x, key):
             np.add.at(out, key, x)
