@@ -220,6 +220,8 @@ class Torch(Generic):
 
     def _forward_steps(self, x: Any, key: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...] | None]:
         """The array flipped along axes of negative steps and the key with positive ones; None for torch's own ways."""
+        known = (self.torch.bool, self.torch.int64)  # torch takes bytes for a mask
+        key = tuple(k.to(self.torch.int64) if hasattr(k, "dtype") and k.dtype not in known else k for k in key)
         arrays = any(hasattr(k, "shape") for k in key)
         negative = any(isinstance(k, slice) and (k.step or 1) < 0 for k in key)
         if any(isinstance(k, bool) for k in key) or (arrays and (negative or any(isinstance(k, int) for k in key))):
