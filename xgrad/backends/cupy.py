@@ -182,12 +182,14 @@ class Special(Extension):
     def __getattr__(self, name: str) -> Any:
         function = super().__getattr__(name)
 
-        def call(*arrays):
+        def call(*arrays, **options):
             halves = {a.dtype for a in arrays if hasattr(a, "dtype") and _is_half(a.dtype)}
             if not halves:
-                return function(*arrays)
+                return function(*arrays, **options)
             narrow = len({a.dtype for a in arrays if hasattr(a, "dtype")}) == 1
-            out = function(*(a.astype(np.float32) if getattr(a, "dtype", None) in halves else a for a in arrays))
+            out = function(
+                *(a.astype(np.float32) if getattr(a, "dtype", None) in halves else a for a in arrays), **options
+            )
             return out.astype(halves.pop()) if narrow else out
 
         setattr(self, name, call)

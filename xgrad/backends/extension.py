@@ -9,12 +9,14 @@ import numpy as np
 
 from ..registry import composites
 
+_OWN = frozenset(("special.softmax", "special.log_softmax"))
+
 
 class Extension:
     """A sub-namespace of an array library; a backend's differences are methods of a subclass.
 
-    A name that is not defined here is looked up in the library's module, unless it is among the ``coarse`` ones, then
-    among xgrad's composites.
+    A name that is not defined here is looked up in the library's module, unless it is among the ``coarse`` ones or
+    those that are xgrad's own everywhere, then among xgrad's composites.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ class Extension:
         if name.startswith("__") or "library" not in self.__dict__:
             raise AttributeError(name)
         full = f"{self.space}.{name}"
-        function = None if name in self.coarse else getattr(self.library, name, None)
+        function = None if name in self.coarse or full in _OWN else getattr(self.library, name, None)
         if function is None:
             if full not in composites:
                 raise AttributeError(f"{full}: the array library {self.xp.name} has no such function.")

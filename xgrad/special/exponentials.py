@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from ..axes import keepdims_shape, normalise_axes
+from ..core import primitive
 from ..registry import functions as xp
 from ..registry import register
 
@@ -58,30 +59,28 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
     return (out, sign) if return_sign else out
 
 
-def softmax(x, axis=None):
-    """Positive numbers that sum to 1 over ``axis``, or over all axes: ``exp(x) / sum(exp(x))``.
-
-    Examples
-    --------
-    >>> import xgrad as xg
-    >>> xg.special.softmax(xg.asarray([1000.0, 1000.0]))
-    Tensor([0.5, 0.5])
-    """
-    terms = xp.exp(_shifted(xp.asarray(x), axis)[0])
-    return terms / _total(terms, axis)
+@primitive(floating=True)
+def softmax(x, /, *, axis=None):
+    """Positive numbers that sum to 1 over ``axis``, or over all axes: ``exp(x) / sum(exp(x))``."""
 
 
-def log_softmax(x, axis=None):
-    """The logarithm of ``softmax``, without its underflow.
+@softmax.vjp
+def softmax_vjp(xp, out, x, *, axis=None):
+    def pullback(ct):
+        weighted = ct * out
+        return weighted - out * xp.sum(weighted, axis=axis, keepdims=True)
 
-    Examples
-    --------
-    >>> import xgrad as xg
-    >>> xg.special.log_softmax(xg.asarray([0.0, -1000.0]))
-    Tensor([    0., -1000.])
-    """
-    shifted = _shifted(xp.asarray(x), axis)[0]
-    return shifted - xp.log(_total(xp.exp(shifted), axis))
+    return pullback
+
+
+@primitive(floating=True)
+def log_softmax(x, /, *, axis=None):
+    """The logarithm of ``softmax``, without its underflow."""
+
+
+@log_softmax.vjp
+def log_softmax_vjp(xp, out, x, *, axis=None):
+    return lambda ct: ct - xp.exp(out) * xp.sum(ct, axis=axis, keepdims=True)
 
 
 def _shifted(x, axis):
@@ -93,10 +92,4 @@ def _shifted(x, axis):
     return x - top, top
 
 
-def _total(terms, axis):
-    """The sum of ``exp`` of shifted numbers: at least 1, or 0 where all are -inf, and the bound lifts only that."""
-    return xp.maximum(xp.sum(terms, axis=axis, keepdims=True), 0.5)
-
-
-for _function in (logsumexp, softmax, log_softmax):
-    register(_function)
+register(logsumexp)

@@ -3,5 +3,6 @@
 from . import bessel as bessel
 from . import elementary as elementary
 from . import error as error
+from . import exponentials as exponentials
 from . import gamma as gamma
 from . import incomplete as incomplete
