@@ -13,6 +13,7 @@ import argparse
 import resource
 import sys
 import time
+from pathlib import Path
 
 import dask
 import dask.array as da
@@ -48,8 +49,12 @@ def loss(w: xg.Tensor, x: xg.Tensor, y: xg.Tensor) -> xg.Tensor:
 
 def peak() -> float:
     """The most memory that this process has had, in megabytes."""
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes / (2**20 if sys.platform == "darwin" else 2**10)
+    try:  # Linux's ``ru_maxrss`` starts at the size of the process that started this one
+        status = Path("/proc/self/status").read_text()
+        return float(status.partition("VmHWM:")[2].split()[0]) / 2**10
+    except (OSError, IndexError):
+        size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return size / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def main() -> None:

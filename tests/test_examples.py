@@ -119,9 +119,10 @@ def test_out_of_core_needs_a_fraction_of_its_data(tmp_path):
     losses = [float(v) for v in re.findall(r"^step \d: loss ([\d.]+),", text, re.M)]
     assert losses[0] == pytest.approx(np.log(2), abs=1e-6)  # of weights that are zero
     assert losses[0] > losses[1] + 0.2 > losses[2] + 0.22
-    peak, before = re.search(r"peak (\d+) MB, (\d+) MB of it before", text).groups()
+    peak, before = (int(v.replace(",", "")) for v in re.search(r"peak ([\d,]+) MB, ([\d,]+) MB of it", text).groups())
     assert size > 480
-    assert float(peak) - float(before) < size / 2
+    assert before < 400  # of this process, whatever the size of the one that started it
+    assert peak - before < size / 2
     assert float(re.search(r"from the true one: ([\d.]+)", text)[1]) < 0.6
 
 
