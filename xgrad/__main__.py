@@ -14,7 +14,10 @@ _PACKAGES = (
     ("array-api-compat", ("array-api-compat",)),
     ("CuPy", PACKAGES),
     ("PyTorch", ("torch",)),
+    ("JAX", ("jax",)),
+    ("Dask", ("dask",)),
     ("array-api-strict", ("array-api-strict",)),
+    ("SciPy", ("scipy",)),
 )
 
 

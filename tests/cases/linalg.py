@@ -80,7 +80,7 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
         (("W 2 3 4",), {"axis": (0, 1), "ord": 2}),
     ],
     "linalg.outer": [(("R 2", "R 3"), {}), (("C 2", "R 0"), {})],
-    "linalg.pinv": each(ANY) + each(("W 3 2",), {"rtol": 1e-3}),
+    "linalg.pinv": each(ANY) + each(("W 3 2",), {"rtol": 1e-3}) + each(("W 4 3", "Z 3 3", "W 2 3 4"), {"rtol": 0.6}),
     "linalg.qr": each(ANY, {}, {"mode": "complete"}),
     "linalg.slogdet": each(SQUARE),
     "linalg.solve": [

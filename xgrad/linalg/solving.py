@@ -45,17 +45,20 @@ def solve_vjp(xp, out, x1, x2):
 def pinv(x, /, *, rtol=None):
     """Pseudo-inverse of matrices; singular values up to ``rtol`` times the largest count as zero.
 
-    The derivative is that among matrices of one rank: where a perturbation changes the rank there is none.
+    Without ``rtol`` the derivative is that among matrices of one rank: where a perturbation changes the rank there is
+    none.  With it, that of the matrix whose small singular values are cut off.
     """
 
 
 @pinv.vjp
 def pinv_vjp(xp, out, x, *, rtol=None):
     """G. H. Golub and V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems whose
-    variables separate, SIAM J. Numer. Anal. 10 (1973), 413-432, equation 4.12.
+    variables separate, SIAM J. Numer. Anal. 10 (1973), 413-432, equation 4.12; by singular values where some are cut.
     """
 
     def pullback(ct):
+        if rtol is not None:
+            return _pinv_of_kept(xp, x, rtol, xp.linalg.adjoint(ct))
         turned, dual = xp.matrix_transpose(out), xp.linalg.adjoint(out)
         left = xp.matmul(xp.matrix_transpose(ct), xp.matmul(out, dual))
         right = xp.matmul(xp.matmul(dual, out), xp.matrix_transpose(ct))
@@ -66,6 +69,38 @@ def pinv_vjp(xp, out, x, *, rtol=None):
     return pullback
 
 
+def _pinv_of_kept(xp, x, rtol, ct):
+    """The pullback of ``U @ diag(f(S)) @ Vh``, ``f`` the reciprocal of what is kept and 0 of the rest.
+
+    In the basis of the singular vectors it multiplies the Hermitian part of the cotangent by the divided differences
+    ``(f(s) - f(t)) / (s - t)`` and the skew one by ``(f(s) + f(t)) / (s + t)``, whose limits are known by hand.
+    """
+    u, s, vh = xp.linalg.svd(x, full_matrices=False)
+    kept, inverse = _kept(xp, s, rtol)
+    across, beside = kept[..., None] & kept[..., None, :], kept[..., None] ^ kept[..., None, :]
+    product = inverse[..., None] * inverse[..., None, :]
+    single = xp.where(beside, inverse[..., None] + inverse[..., None, :], 0.0)  # that of the one that is kept
+    gap = xp.where(beside, xp.abs(s[..., None] - s[..., None, :]), 1.0)
+    total = xp.where(beside, s[..., None] + s[..., None, :], 1.0)
+    even = xp.where(across, -product, single / gap)
+    odd = xp.where(across, product, single / total)
+    left, right, square = xp.conj(u), xp.conj(vh), inverse * inverse
+    in_u, in_v = xp.matmul(xp.matrix_transpose(u), ct), xp.matmul(ct, xp.matrix_transpose(vh))
+    inner = xp.matmul(in_u, xp.matrix_transpose(vh))
+    turned = xp.linalg.adjoint(inner)
+    core = even * (inner + turned) / 2 + odd * (inner - turned) / 2
+    rows = (in_v - xp.matmul(left, inner)) * square[..., None, :]
+    columns = square[..., None] * (in_u - xp.matmul(inner, right))
+    return xp.matmul(xp.matmul(left, core) + rows, right) + xp.matmul(left, columns)
+
+
+def _kept(xp, s, rtol):
+    """Which singular values exceed ``rtol`` times the largest, and their reciprocals, 0 for the others."""
+    rtol = rtol[..., None] if getattr(rtol, "ndim", 0) else rtol
+    kept = s > rtol * xp.max(s, axis=-1, keepdims=True)
+    return kept, xp.where(kept, 1 / xp.where(kept, s, xp.ones_like(s)), 0.0)
+
+
 @formula("linalg.pinv")
 def pinv_formula(xp, x, /, *, rtol=None):
     """Through the singular values."""
@@ -73,9 +108,7 @@ def pinv_formula(xp, x, /, *, rtol=None):
     if not s.shape[-1]:
         return xp.zeros_like(xp.matrix_transpose(x))
     rtol = max(x.shape[-2:]) * float(xp.finfo(s.dtype).eps) if rtol is None else rtol
-    rtol = rtol[..., None] if getattr(rtol, "ndim", 0) else rtol
-    kept = s > rtol * xp.max(s, axis=-1, keepdims=True)
-    scale = xp.where(kept, 1 / xp.where(kept, s, xp.ones_like(s)), 0.0)
+    scale = _kept(xp, s, rtol)[1]
     return xp.matmul(xp.linalg.adjoint(vh) * scale[..., None, :], xp.linalg.adjoint(u))
 
 
@@ -97,7 +130,6 @@ def lstsq(xp, a, b, /, rcond=None):
     """
     if a.ndim != 2 or b.ndim not in (1, 2):
         raise ValueError(f"lstsq: a must be a matrix and b a vector or a matrix; got {a.shape} and {b.shape}.")
-    rcond = max(a.shape) * float(xp.finfo(a.dtype).eps) if rcond is None else rcond
     x = xp.matmul(xp.linalg.pinv(a, rtol=rcond), b)
     rank = xp.linalg.matrix_rank(a, rtol=rcond)
     distance = b - xp.matmul(a, x)
