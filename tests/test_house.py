@@ -27,7 +27,7 @@ LAYERS = [
     {"linalg", "fft", "special"},
     {"debugging", "graphs", "hooks", "random"},
     {"transforms"},
-    {"testing"},
+    {"bridges", "testing"},
     {"nn", "optim"},
     {"__init__", "__main__"},
 ]

@@ -1,5 +1,6 @@
 """xgrad: gradients for array code, on whatever array library holds the array."""
 
+from . import bridges as bridges
 from . import fft as fft
 from . import hooks as hooks
 from . import linalg as linalg

@@ -136,6 +136,21 @@ def transfer(array: Any, device: Device) -> Any:
     return get(device.backend).from_numpy(owner.to_numpy(array), device.place)
 
 
+def share(array: Any, device: Device) -> Any:
+    """A raw array in another library, on the same memory where DLPack lets both see it, else transferred.
+
+    Memory that must not be written to is copied: not every library heeds that, nor negative strides.
+    """
+    owner, taker = namespace_of(array), get(device.backend)
+    if owner.name != taker.name and owner.lends(array) and taker.has_dtype(owner.numpy_dtype(array.dtype)):
+        try:
+            taken = taker.library.from_dlpack(array)
+        except (BufferError, RuntimeError, TypeError, ValueError):  # other memory, or no DLPack of this dtype
+            return transfer(array, device)
+        return taker.to_place(taken, device.place)
+    return transfer(array, device)
+
+
 _CUDA = 2  # DLPack's number for the memory of a CUDA device
 
 

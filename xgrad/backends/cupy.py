@@ -264,6 +264,10 @@ class CuPy(Generic):
         """A copy on the host; waits until the device has computed it."""
         return self.cupy.asnumpy(array)
 
+    def lends(self, array: Any) -> bool:
+        """Whether others would step through ``array`` forwards only."""
+        return all(step >= 0 for step in array.strides)
+
     def to_place(self, array: Any, place: str) -> Any:
         """The array on the device called ``place``."""
         if self.device_of(array) == place:

@@ -124,6 +124,10 @@ class Generic:
         """An array of this library as a NumPy array (a copy from a device that NumPy cannot see)."""
         return np.from_dlpack(array)
 
+    def lends(self, array: Any) -> bool:
+        """Whether another library may compute on the memory of ``array``."""
+        return hasattr(array, "__dlpack__")
+
     def index_array(self, index: np.ndarray, like: Any) -> Any:
         """A NumPy array of integers or booleans as part of an index of ``like``."""
         return self.from_numpy(index, self.device_of(like))

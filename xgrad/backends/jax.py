@@ -153,6 +153,10 @@ class Jax(Generic):
         """The elements as a NumPy array."""
         return np.asarray(array)
 
+    def lends(self, array: Any) -> bool:
+        """Whether ``array`` has memory on one device."""
+        return self.device_of(array) not in _FREE
+
     def preview(self, array: Any) -> str:
         """The elements as text; JAX's own words for a tracer, which has none."""
         return repr(array) if isinstance(array, self.jax.core.Tracer) else super().preview(array)

@@ -101,6 +101,10 @@ class NumPy(Generic):
         """The same array."""
         return array
 
+    def lends(self, array: Any) -> bool:
+        """Whether others may write to ``array``, and would step through it forwards only."""
+        return array.flags.writeable and all(step >= 0 for step in array.strides)
+
     def to_place(self, array: Any, place: str) -> Any:
         """The same array."""
         return array

@@ -146,7 +146,7 @@ class Torch(Generic):
 
     def to_numpy(self, array: Any) -> np.ndarray:
         """The elements as a NumPy array."""
-        return array.detach().cpu().numpy()
+        return array.detach().cpu().resolve_conj().resolve_neg().numpy()
 
     def to_place(self, array: Any, place: str) -> Any:
         """The array on the device called ``place``."""
