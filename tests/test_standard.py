@@ -226,3 +226,18 @@ def test_unsigned_totals_stay_unsigned(dtype, device):
         assert function(x, axis=1, dtype=dtype).dtype == dtype
     np.testing.assert_array_equal((x // xg.full_like(x, 2)).numpy(), x.numpy() // 2)
     assert (x // xg.full_like(x, 2)).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["uint64", "int64"])
+def test_large_integers_stay_exact(dtype, device):
+    """Lists that mix ints beyond int64 with others are floats to NumPy."""
+    top = int(xg.iinfo(dtype).max)
+    for data in (top, [top, 5], [[top - 1], [0]], (top, True)):
+        for x in (xg.asarray(data, dtype=dtype, device=device), xg.asarray(xg.asarray(data, dtype=dtype), device=device)):
+            assert x.dtype == dtype
+            np.testing.assert_array_equal(x.numpy(), np.asarray(data, dtype=dtype))
+    filled = xg.full((2,), top, dtype=dtype, device=device)
+    assert filled.numpy().tolist() == [top, top]
+    if (device, dtype) != ("torch:cpu", "uint64"):  # PyTorch takes such a number in no index assignment
+        filled[1] = top - 1
+        assert filled.numpy().tolist() == [top, top - 1]

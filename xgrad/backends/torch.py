@@ -142,7 +142,8 @@ class Torch(Generic):
 
     def from_numpy(self, array: np.ndarray, place: str) -> Any:
         """A NumPy array in memory of torch's own, on the device called ``place``."""
-        return self.torch.tensor(np.ascontiguousarray(array).reshape(array.shape), device=place)
+        plain = np.ascontiguousarray(array, dtype=array.dtype.name)  # of C's two types of one size the one torch knows
+        return self.torch.tensor(plain.reshape(array.shape), device=place)
 
     def to_numpy(self, array: Any) -> np.ndarray:
         """The elements as a NumPy array."""

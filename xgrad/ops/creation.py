@@ -51,7 +51,7 @@ def asarray(obj: Any, /, *, dtype=None, device=None, copy=None, requires_grad=Fa
     owner = None if isinstance(obj, np.generic) else namespace_of(obj)
     loose = target is None and (owner is None or isinstance(obj, np.ndarray))
     if owner is None:
-        obj = _host_array(obj)
+        obj = _host_array(obj, dtype)
         owner = host()
         if copy is False:
             raise ValueError("asarray: copy=False, but Python data must be copied. Pass copy=None.")
@@ -75,7 +75,7 @@ def asarray(obj: Any, /, *, dtype=None, device=None, copy=None, requires_grad=Fa
     return _finished(raw, loose, requires_grad)
 
 
-def _host_array(obj: Any) -> np.ndarray:
+def _host_array(obj: Any, dtype: np.dtype | None = None) -> np.ndarray:
     if _holds_tracked(obj):
         raise TypeError("asarray: a list of Tensors is not an array. Use xgrad.stack to join them, recorded.")
     try:
@@ -86,6 +86,8 @@ def _host_array(obj: Any) -> np.ndarray:
         raise TypeError(
             f"asarray: expected numbers; got {kind(obj)}. Give an array, a number or nested lists of numbers."
         )
+    if dtype is not None and dtype.kind == "u" and array.dtype.kind == "f":  # ints beyond int64 among others
+        return np.asarray(obj, dtype=dtype)
     return array
 
 
