@@ -233,7 +233,10 @@ def test_large_integers_stay_exact(dtype, device):
     """Lists that mix ints beyond int64 with others are floats to NumPy."""
     top = int(xg.iinfo(dtype).max)
     for data in (top, [top, 5], [[top - 1], [0]], (top, True)):
-        for x in (xg.asarray(data, dtype=dtype, device=device), xg.asarray(xg.asarray(data, dtype=dtype), device=device)):
+        for x in (
+            xg.asarray(data, dtype=dtype, device=device),
+            xg.asarray(xg.asarray(data, dtype=dtype), device=device),
+        ):
             assert x.dtype == dtype
             np.testing.assert_array_equal(x.numpy(), np.asarray(data, dtype=dtype))
     filled = xg.full((2,), top, dtype=dtype, device=device)
