@@ -9,7 +9,7 @@ from typing import Any
 
 from ..arguments import settle
 from ..errors import kind
-from ..pytree import Structure, flatten
+from ..pytree import Structure, contains, flatten
 from ..registry import functions
 from ..reverse import UNCOMMITTED, cotangent_dtype
 from ..tensor import Tensor, constant, leaf
@@ -41,7 +41,7 @@ def any_tensor(leaves: Sequence[Any]) -> bool:
 
 def all_raw(primals: Sequence[Any], *others: Any) -> bool:
     """Whether no Tensor is among the leaves ``primals`` nor in other trees; then results are raw."""
-    return not any_tensor(primals) and not any_tensor(flatten(others)[0])
+    return not any_tensor(primals) and not any(contains(Tensor, tree) for tree in others)
 
 
 def as_kind(value: Any, raw: bool) -> Any:
@@ -149,6 +149,11 @@ class Arguments:
         if len(set(places)) < len(places):
             raise ValueError(f"{self.function}: argnums names an argument twice; got {self.argnums}. Name each once.")
         return places
+
+    def rest(self, args: Sequence[Any]) -> list[Any]:
+        """The positional arguments that are not differentiated."""
+        places = [n % len(args) for n in self.numbers]
+        return [a for i, a in enumerate(args) if i not in places]
 
     def bind(self, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
         """A function of the differentiated arguments only, and those arguments."""
