@@ -5,6 +5,9 @@ import pytest
 
 import xgrad as xg
 from xgrad.backends import Device, parse_device
+from xgrad.pytree import flatten
+
+from .cases import CASES, case_id, prepared
 
 dask = pytest.importorskip("dask", reason="Dask is not installed")
 da = pytest.importorskip("dask.array", reason="Dask's arrays are not installed")
@@ -202,3 +205,16 @@ def test_the_device_has_one_name():
 def test_other_objects_of_dask_are_no_arrays():
     with pytest.raises(TypeError):
         xg.sin(dask.delayed(np.ones)(3))
+
+
+BY_MASK = ("compress", "extract")  # whose lazy masks leave an unknown number of elements
+
+
+@pytest.mark.parametrize("case", [(n, *cases[0]) for n, cases in CASES.items() if n not in BY_MASK], ids=case_id)
+def test_values_do_not_depend_on_the_blocks(case):
+    """Blocks of one element in every axis: what works along an axis must not work block by block."""
+    function, arrays = prepared(*case, "dask")
+    reference, plain = prepared(*case, "cpu")
+    blocks = [xg.asarray(a.value.rechunk((1,) * a.ndim)) for a in arrays]
+    for ours, theirs in zip(flatten(function(*blocks))[0], flatten(reference(*plain))[0], strict=True):
+        close(ours, theirs.value)

@@ -78,5 +78,6 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
         (("R 0 3",), {"axis": 1}),
     ],
     "special.softmax": [(("R 3 4",), {}), (("R 3 4",), {"axis": 0}), (("R 2 3 4",), {"axis": (0, -1)})],
+    "special.softmax_cross_entropy": [(("R 4 3", "N 4"), {}), (("R 2 1 3", "N 2 1"), {}), (("R 3", "N"), {})],
     "special.log_softmax": [(("R 3 4",), {}), (("R 3 4",), {"axis": 0}), (("R 2 3 4",), {"axis": (0, -1)})],
 }

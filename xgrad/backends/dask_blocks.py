@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .extension import Extension
+from .extension import OWN, Extension
 
 # Axes of arguments and results, as NumPy's generalised functions have them; p, q and k depend on the arguments.
 _CORES = {
@@ -115,6 +115,8 @@ class Special(Extension):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "library" not in self.__dict__:
             raise AttributeError(name)
+        if f"{self.space}.{name}" in OWN:
+            return super().__getattr__(name)  # across the blocks
         function = getattr(self.xp.blocks.special, name)
 
         def call(*args, **options):

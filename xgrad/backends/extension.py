@@ -9,7 +9,7 @@ import numpy as np
 
 from ..registry import composites
 
-_OWN = frozenset(("special.softmax", "special.log_softmax"))
+OWN = frozenset(("special.softmax", "special.log_softmax", "special.softmax_cross_entropy"))  # not elementwise
 
 
 class Extension:
@@ -40,7 +40,7 @@ class Extension:
         if name.startswith("__") or "library" not in self.__dict__:
             raise AttributeError(name)
         full = f"{self.space}.{name}"
-        function = None if name in self.coarse or full in _OWN else getattr(self.library, name, None)
+        function = None if name in self.coarse or full in OWN else getattr(self.library, name, None)
         if function is None:
             if full not in composites:
                 raise AttributeError(f"{full}: the array library {self.xp.name} has no such function.")

@@ -58,7 +58,7 @@ def cross_entropy(logits: Any, targets: Any, /, reduction: str = "mean") -> xg.T
             f"cross_entropy: targets must be integers, the number of the right class; got {known.dtype}. "
             "Convert them with targets.astype(xg.int64), or take xg.argmax of one-hot targets."
         )
-    scores = xg.special.log_softmax(lines("cross_entropy", "logits", logits), axis=-1)
+    scores = lines("cross_entropy", "logits", logits)
     classes = scores.shape[-1]
     if known.shape != scores.shape[:-1]:
         raise ValueError(
@@ -69,15 +69,15 @@ def cross_entropy(logits: Any, targets: Any, /, reduction: str = "mean") -> xg.T
         _check_range(known, classes)
     elif isinstance(targets, np.ndarray | list | tuple):  # host data on its way to another default device
         _check_range(xg.asarray(targets, device="cpu"), classes)
-    index = xg.expand_dims(known if known.dtype == xg.int64 else known.astype(xg.int64), axis=-1)
-    lost = -xg.take_along_axis(scores, index, axis=-1)
-    return _reduced("cross_entropy", xg.squeeze(lost, axis=-1), reduction)
+    known = known if known.dtype == xg.int64 else known.astype(xg.int64)
+    return _reduced("cross_entropy", xg.special.softmax_cross_entropy(scores, known), reduction)
 
 
 def _check_range(targets: xg.Tensor, classes: int) -> None:
-    if not targets.size:
+    host = targets.numpy()
+    if not host.size:
         return
-    low, high = int(xg.min(targets)), int(xg.max(targets))
+    low, high = int(host.min()), int(host.max())
     if low < 0 or high >= classes:
         raise ValueError(
             f"cross_entropy: a target is out of range; got {low if low < 0 else high} for {classes} classes. "

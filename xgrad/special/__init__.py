@@ -50,6 +50,7 @@ from .error import ndtri as ndtri
 from .exponentials import log_softmax as log_softmax
 from .exponentials import logsumexp as logsumexp
 from .exponentials import softmax as softmax
+from .exponentials import softmax_cross_entropy as softmax_cross_entropy
 from .gamma import beta as beta
 from .gamma import betaln as betaln
 from .gamma import binom as binom

@@ -83,6 +83,20 @@ def log_softmax_vjp(xp, out, x, *, axis=None):
     return lambda ct: ct - xp.exp(out) * xp.sum(ct, axis=axis, keepdims=True)
 
 
+@primitive(floating=True, promote=())
+def softmax_cross_entropy(x, labels, /):
+    """Minus ``log_softmax(x)`` over the last axis at integer ``labels``, shape ``x.shape[:-1]``: a cost per sample."""
+
+
+@softmax_cross_entropy.vjp
+def softmax_cross_entropy_vjp(xp, out, x, labels):
+    def pullback(ct):
+        hit = xp.equal(xp.arange(x.shape[-1], dtype=labels.dtype, device=xp.device(x)), labels[..., None])
+        return ct[..., None] * (xp.special.softmax(x, axis=-1) - xp.astype(hit, x.dtype))
+
+    return pullback, None
+
+
 def _shifted(x, axis):
     """``x`` less its maximum over ``axis``, and that: any constant serves, so its derivative is not needed."""
     if 0 in x.shape:

@@ -32,3 +32,11 @@ def log_softmax(xp, x, /, *, axis=None):
     """In the dtype of ``x``."""
     shifted = _shifted(xp, x, axis)
     return shifted - xp.log(_total(xp, xp.exp(shifted), axis))
+
+
+@formula("special.softmax_cross_entropy")
+def softmax_cross_entropy(xp, x, labels, /):
+    """In the dtype of ``x``."""
+    shifted = _shifted(xp, x, -1)
+    chosen = xp.take_along_axis(shifted, labels[..., None], axis=-1)
+    return (xp.log(_total(xp, xp.exp(shifted), -1)) - chosen)[..., 0]
