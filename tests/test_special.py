@@ -564,3 +564,14 @@ def test_scipy_hands_tensors_over():
         env=os.environ | {"SCIPY_ARRAY_API": "1"},
     )
     assert done.stdout == f"all {len(CALLS)}\n", done.stderr
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64"])
+def test_cross_entropy_of_any_integers_and_infinities(device, dtype):
+    x = xg.Tensor([[0.0, -inf, 1.0], [2.0, 1.0, 0.0], [-inf, -inf, -inf]], device=device)
+    labels = xg.asarray(np.array([1, 0, 2], dtype), device=device)
+    costs = xg.special.softmax_cross_entropy(x, labels)
+    np.testing.assert_allclose(costs.detach().numpy(), [inf, math.log(1 + math.exp(-1) + math.exp(-2)), inf])
+    costs[1].backward()
+    p = np.exp([0.0, -1.0, -2.0]) / np.exp([0.0, -1.0, -2.0]).sum()
+    np.testing.assert_allclose(x.grad.numpy(), [[0, 0, 0], p - [1, 0, 0], [0, 0, 0]], atol=1e-16)

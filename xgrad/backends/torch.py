@@ -249,7 +249,7 @@ class Torch(Generic):
 
     def take_along_axis(self, x, indices, /, *, axis=-1):
         """Elements of ``x`` at ``indices`` along ``axis``, the other axes broadcast."""
-        return self.torch.take_along_dim(x, indices, dim=axis)
+        return self.torch.take_along_dim(x, indices.to(self.torch.int64), dim=axis)
 
     def flip(self, x, /, *, axis=None):
         """The order of elements reversed along ``axis``."""
