@@ -582,3 +582,21 @@ def test_empty_arrays_are_no_error(device):
     (x.sum() + xg.concat([x, x]).sum() + (x @ leaf(3, 2, device=device)).sum()).backward()
     assert x.grad.shape == (0, 3)
     assert repr(x).startswith("Tensor(")
+
+
+def test_numbers_and_arrays_that_would_lose_a_gradient_name_what_keeps_it():
+    def from_list(x):
+        return np.array([x[0], x[1] ** 2]).sum()
+
+    def written_into(x):
+        out = np.zeros(2)
+        out[0] = x[0]
+        return out.sum()
+
+    with pytest.raises(TypeError, match=r"np\.stack.*SCIPY_ARRAY_API=1.*detach"):
+        xg.grad(from_list)(np.ones(2))
+    with pytest.raises(TypeError, match=r"np\.exp\(x\) serves for math\.exp\(x\)"):
+        xg.grad(lambda x: math.exp(x) * x)(1.0)
+    with pytest.raises(ValueError) as caught:  # NumPy's own words; ours are the cause
+        xg.grad(written_into)(np.ones(2))
+    assert "np.zeros(shape, like=x)" in str(caught.value.__cause__)

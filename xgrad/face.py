@@ -176,7 +176,10 @@ class Face:
         if self.size != 1:
             raise TypeError(f"{function}: only a Tensor of one element is a number; got shape {self.shape}.")
         if self.requires_grad and self.node.level > 0 and self.dtype.kind in "fc":
-            raise TypeError(f"{function}: inside grad or vjp a number would lose its gradient. Keep the Tensor.")
+            raise TypeError(
+                f"{function}: inside grad or vjp a number would lose its gradient. Keep the Tensor: np.exp(x) serves "
+                "for math.exp(x), and an array made by np.zeros(shape, like=x) for one that x is written into."
+            )
         return self.detach().numpy().reshape(())
 
     def __float__(self) -> float:
@@ -199,6 +202,11 @@ class Face:
         return int(self)
 
     def __array__(self, dtype=None, copy=None):
+        if self.requires_grad:
+            raise TypeError(
+                "asarray: a tracked Tensor would lose its gradient as a NumPy array. Join Tensors with np.stack, let "
+                "SciPy see them with SCIPY_ARRAY_API=1 in the environment, or use x.detach() for a constant."
+            )
         array = np.asarray(self.numpy(), dtype=dtype)
         return array.copy() if copy else array
 

@@ -23,9 +23,9 @@ NEVER = 1 << 30  # the place of an argument that a function does not have
 handlers: dict[Any, tuple[Callable[..., Any], int]] = {}  # NumPy's function -> the adapter, the place of its out=
 
 
-def unsupported(name: str, why: str = "it has no counterpart in xgrad") -> TypeError:
+def unsupported(name: str, why: str = "it has no counterpart in xgrad", library: str = "numpy") -> TypeError:
     """The error for what cannot be recorded."""
-    return TypeError(f"numpy.{name}: not supported on a Tensor, {why}. Use x.detach().numpy() for a constant.")
+    return TypeError(f"{library}.{name}: not supported on a Tensor, {why}. Use x.detach().numpy() for a constant.")
 
 
 def name_of(func: Any) -> str:

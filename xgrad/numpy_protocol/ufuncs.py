@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
@@ -47,11 +48,19 @@ def _counterpart(function: Callable[..., Any]) -> Callable[..., Any]:
 def find(ufunc: Any) -> Callable[..., Any]:
     """Our function for a ufunc."""
     if ufunc not in calls:
-        entry = ufuncs.get(ufunc)
-        if entry is None:
-            raise unsupported(ufunc.__name__)
+        entry = ufuncs.get(ufunc) or _special(ufunc)
         calls[ufunc] = attrgetter(entry)(functions) if isinstance(entry, str) else entry
     return calls[ufunc]
+
+
+def _special(ufunc: Any) -> str:
+    """The name of ours for a ufunc of SciPy's, which asks the same protocol; TypeError for any other."""
+    name = ufunc.__name__
+    if getattr(sys.modules.get("scipy.special"), name, None) is not ufunc:
+        raise unsupported(name)
+    if not hasattr(functions.special, name):
+        raise unsupported(name, library="scipy.special")
+    return f"special.{name}"
 
 
 def call(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
