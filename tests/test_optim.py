@@ -14,7 +14,16 @@ SGD = [
     {"momentum": 0.8, "weight_decay": 0.05, "nesterov": True},
 ]
 ADAM = [{}, {"betas": (0.7, 0.9), "eps": 1e-3}, {"weight_decay": 0.1}]
-CASES = [("SGD", options) for options in SGD] + [("Adam", options) for options in ADAM]
+ADAMW = [{}, {"betas": (0.7, 0.9), "eps": 1e-3, "weight_decay": 0.1}, {"weight_decay": 0.0}]
+RMSPROP = [
+    {},
+    {"alpha": 0.7, "eps": 1e-3, "weight_decay": 0.1},
+    {"momentum": 0.8},
+    {"centered": True, "momentum": 0.5, "alpha": 0.8},
+]
+ADAGRAD = [{}, {"lr_decay": 0.1, "weight_decay": 0.1}, {"initial_accumulator_value": 0.5, "eps": 1e-3}]
+OPTIONS = {"SGD": SGD, "Adam": ADAM, "AdamW": ADAMW, "RMSprop": RMSPROP, "Adagrad": ADAGRAD}
+CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
 
 
 @pytest.mark.parametrize("name, options", CASES)
@@ -59,7 +68,22 @@ def test_adam_starts_with_steps_of_the_learning_rate(device):
     np.testing.assert_allclose(x.detach().numpy(), [0.9, -1.9, 2.9], rtol=1e-4)
 
 
-@pytest.mark.parametrize("name, options", CASES)
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_lion_by_hand(device, decay):
+    x = xg.Tensor([1.0, -2.0], device=device)
+    optimiser = optim.Lion([x], lr=0.1, betas=(0.9, 0.99), weight_decay=decay)
+    value, mean = np.array([1.0, -2.0]), np.zeros(2)
+    for step in range(5):
+        factor = np.array([1.0, 3.0]) * (-1) ** (step // 2)
+        (xg.asarray(factor, device=device) * x**2).sum().backward()
+        optimiser.step()
+        slope = 2 * factor * value
+        value = value * (1 - 0.1 * decay) - 0.1 * np.sign(0.9 * mean + 0.1 * slope)
+        mean = 0.99 * mean + 0.01 * slope
+        np.testing.assert_allclose(x.detach().numpy(), value, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name, options", [*CASES, ("Lion", {}), ("Lion", {"weight_decay": 0.1})])
 def test_parameters_keep_identity_dtype_and_device(name, options, device):
     x = xg.Tensor([1.0, 2.0], device=device, dtype="float32")
     place, unread = x.device, x.detach()
@@ -140,7 +164,7 @@ def test_parameters_are_checked(device):
         ([xg.Tensor([1, 2], device=device)], TypeError, r"params\[0\] must be real floating.*got int64"),
     ]
     for params, error, message in bad:
-        for make in (optim.SGD, optim.Adam):
+        for make in (optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad, optim.Lion):
             with pytest.raises(error, match=f"{make.__name__}: .*{message}|{message}"):
                 make(params, lr=0.1)
     with pytest.raises(TypeError, match=r"Adam: params\[0\] must be real floating; got complex128"):
@@ -156,6 +180,12 @@ def test_numbers_are_checked():
         (lambda: optim.SGD([x], lr=0.1, nesterov=True), r"SGD: nesterov .*got momentum=0"),
         (lambda: optim.Adam([x], weight_decay=-1), r"Adam: weight_decay must be at least 0"),
         (lambda: optim.Adam([x], eps=-1), r"Adam: eps must be at least 0"),
+        (lambda: optim.AdamW([x], eps=-1), r"AdamW: eps must be at least 0"),
+        (lambda: optim.RMSprop([x], alpha=1.0), r"RMSprop: alpha must be from 0 to below 1; got 1.0"),
+        (lambda: optim.RMSprop([x], momentum=-1), r"RMSprop: momentum must be at least 0"),
+        (lambda: optim.Adagrad([x], lr_decay=-1), r"Adagrad: lr_decay must be at least 0"),
+        (lambda: optim.Adagrad([x], initial_accumulator_value=-1), r"Adagrad: initial_accumulator_value must be at"),
+        (lambda: optim.Lion([x], betas=(0.9,)), r"Lion: betas must be two numbers from 0 to below 1; got \(0.9,\)"),
         (
             lambda: optim.Adam([x], betas=(0.9, 1.0)),
             r"Adam: betas must be two numbers from 0 to below 1; got \(0.9, 1.0\)",

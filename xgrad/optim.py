@@ -14,7 +14,7 @@ import xgrad as xg
 
 
 class Optimizer:
-    """What SGD and Adam share; a subclass writes ``update``.
+    """What all optimisers share; a subclass writes ``update``.
 
     Parameters
     ----------
@@ -23,7 +23,8 @@ class Optimizer:
     lr : float
         Learning rate, at least 0.  The attribute ``lr`` may be changed between steps.
     weight_decay : float
-        This times the parameter is added to its gradient, at least 0.
+        This times the parameter is added to its gradient, at least 0; where ``decoupled``, ``lr * weight_decay`` times
+        the parameter is taken from it instead.
 
     Raises
     ------
@@ -34,6 +35,7 @@ class Optimizer:
     """
 
     kinds: tuple[str, ...] = ("real floating",)
+    decoupled = False
 
     def __init__(self, params: Iterable[xg.Tensor], lr: float, weight_decay: float):
         name = type(self).__name__
@@ -63,9 +65,14 @@ class Optimizer:
         """Change every parameter that has a gradient, by the rule of this optimiser."""
         with xg.no_grad():
             for p, state in zip(self.params, self.state, strict=True):
-                if p.grad is not None:
-                    g = p.grad if self.weight_decay == 0 else p.grad + self.weight_decay * p
-                    self.update(p, g, state)
+                if p.grad is None:
+                    continue
+                g = p.grad
+                if self.weight_decay and self.decoupled:
+                    p *= 1 - self.lr * self.weight_decay
+                elif self.weight_decay:
+                    g = g + self.weight_decay * p
+                self.update(p, g, state)
 
     def update(self, p: xg.Tensor, g: xg.Tensor, state: dict[str, Any]) -> None:
         """Change ``p`` in place, given its gradient ``g`` and what was remembered for it; gradients are off."""
@@ -181,10 +188,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ):
         super().__init__(params, lr, weight_decay)
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"Adam: betas must be two numbers from 0 to below 1; got {betas!r}. Use (0.9, 0.999).")
-        self.betas = betas
-        self.eps = _at_least_0("Adam", "eps", eps)
+        self.betas = _decays(type(self).__name__, betas)
+        self.eps = _at_least_0(type(self).__name__, "eps", eps)
 
     def update(self, p: xg.Tensor, g: xg.Tensor, state: dict[str, Any]) -> None:
         """One step of ``p`` against ``g``."""
@@ -195,6 +200,219 @@ class Adam(Optimizer):
         # Both bias corrections are Python numbers, put where they cost no pass over an array.
         root = math.sqrt(1 - b2**t)
         p -= (self.lr * root / (1 - b1**t)) * m / (xg.sqrt(s) + self.eps * root)
+
+
+class AdamW(Adam):
+    """Adam with weight decay outside of its scaling: every step shrinks the parameter by ``lr * weight_decay`` of it.
+
+    Loshchilov and Hutter, "Decoupled weight decay regularization" (2019).  Parameters and errors are those of ``Adam``.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> x = xg.Tensor([1.0, 2.0])
+    >>> optimiser = xg.optim.AdamW([x], lr=0.1, weight_decay=0.5)
+    >>> (0 * x).sum().backward()
+    >>> optimiser.step()
+    >>> x
+    Tensor([0.95, 1.9 ])
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[xg.Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ):
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
+class RMSprop(Optimizer):
+    """Every element's step scaled by the root of the running mean of the square of its gradient.
+
+    Tieleman and Hinton, "Lecture 6.5: rmsprop" (2012); centred: Graves, "Generating sequences with recurrent neural
+    networks" (2013).
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        Leaves of real floating dtype, each once.
+    lr : float
+        Learning rate, at least 0.
+    alpha : float
+        Decay of the running means per step, from 0 to below 1.
+    eps : float
+        Added to the root of the mean square, at least 0.
+    weight_decay : float
+        This times the parameter is added to its gradient, at least 0.
+    momentum : float
+        Factor on the running sum of scaled gradients, at least 0.
+    centered : bool
+        Scale by the standard deviation of the gradient instead of its mean square.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See ``Optimizer``.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> x = xg.Tensor([1.0, -2.0])
+    >>> optimiser = xg.optim.RMSprop([x], lr=0.1, alpha=0.0)
+    >>> (x**2).sum().backward()
+    >>> optimiser.step()
+    >>> x
+    Tensor([ 0.9, -1.9])
+    """
+
+    def __init__(
+        self,
+        params: Iterable[xg.Tensor],
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+    ):
+        super().__init__(params, lr, weight_decay)
+        if not 0 <= alpha < 1:
+            raise ValueError(f"RMSprop: alpha must be from 0 to below 1; got {alpha!r}. Use 0.99.")
+        self.alpha, self.centered = alpha, centered
+        self.eps = _at_least_0("RMSprop", "eps", eps)
+        self.momentum = _at_least_0("RMSprop", "momentum", momentum)
+
+    def update(self, p: xg.Tensor, g: xg.Tensor, state: dict[str, Any]) -> None:
+        """One step of ``p`` against ``g``."""
+        a = self.alpha
+        state["square"] = spread = a * state["square"] + (1 - a) * (g * g) if "square" in state else (1 - a) * (g * g)
+        if self.centered:
+            state["mean"] = m = a * state["mean"] + (1 - a) * g if "mean" in state else (1 - a) * g
+            spread = spread - m * m
+        g = g / (xg.sqrt(spread) + self.eps)
+        if self.momentum:
+            state["velocity"] = g = self.momentum * state["velocity"] + g if "velocity" in state else g
+        p -= self.lr * g
+
+
+class Adagrad(Optimizer):
+    """Every element's step scaled by the root of the sum of all squares of its gradient.
+
+    Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization" (2011).
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        Leaves of real floating dtype, each once.
+    lr : float
+        Learning rate, at least 0.
+    lr_decay : float
+        Step ``t``, from 0, takes ``lr / (1 + t * lr_decay)``; at least 0.
+    weight_decay : float
+        This times the parameter is added to its gradient, at least 0.
+    initial_accumulator_value : float
+        What the sums of squares start with, at least 0.
+    eps : float
+        Added to the root of the sum, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See ``Optimizer``.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> x = xg.Tensor([1.0, -2.0])
+    >>> optimiser = xg.optim.Adagrad([x], lr=0.1)
+    >>> (x**2).sum().backward()
+    >>> optimiser.step()
+    >>> x
+    Tensor([ 0.9, -1.9])
+    """
+
+    def __init__(
+        self,
+        params: Iterable[xg.Tensor],
+        lr: float = 0.01,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+    ):
+        super().__init__(params, lr, weight_decay)
+        self.lr_decay = _at_least_0("Adagrad", "lr_decay", lr_decay)
+        self.initial = _at_least_0("Adagrad", "initial_accumulator_value", initial_accumulator_value)
+        self.eps = _at_least_0("Adagrad", "eps", eps)
+
+    def update(self, p: xg.Tensor, g: xg.Tensor, state: dict[str, Any]) -> None:
+        """One step of ``p`` against ``g``."""
+        t = state["step"] = state.get("step", -1) + 1
+        state["total"] = total = state.get("total", self.initial) + g * g
+        p -= (self.lr / (1 + t * self.lr_decay)) * g / (xg.sqrt(total) + self.eps)
+
+
+class Lion(Optimizer):
+    """Every element moves by the learning rate, against the sign of a mean of its gradients.
+
+    Chen et al., "Symbolic discovery of optimization algorithms" (2023).  Weight decay is decoupled, as in ``AdamW``.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        Leaves of real floating dtype, each once.
+    lr : float
+        Learning rate, at least 0; three to ten times smaller than for ``AdamW``.
+    betas : tuple of two floats
+        Weight of the running mean in the step, and its decay per step; each from 0 to below 1.
+    weight_decay : float
+        Times ``lr``, the part of the parameter that every step takes away, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See ``Optimizer``.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> x = xg.Tensor([1.0, -2.0])
+    >>> optimiser = xg.optim.Lion([x], lr=0.1)
+    >>> (x**2).sum().backward()
+    >>> optimiser.step()
+    >>> x
+    Tensor([ 0.9, -1.9])
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[xg.Tensor],
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+    ):
+        super().__init__(params, lr, weight_decay)
+        self.betas = _decays("Lion", betas)
+
+    def update(self, p: xg.Tensor, g: xg.Tensor, state: dict[str, Any]) -> None:
+        """One step of ``p`` against ``g``."""
+        b1, b2 = self.betas
+        m = state.get("mean", 0.0)
+        p -= self.lr * xg.sign(b1 * m + (1 - b1) * g)
+        state["mean"] = b2 * m + (1 - b2) * g
+
+
+def _decays(function: str, betas: tuple[float, float]) -> tuple[float, float]:
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"{function}: betas must be two numbers from 0 to below 1; got {betas!r}. Use (0.9, 0.99).")
+    return betas
 
 
 def _at_least_0(function: str, name: str, value: Any) -> float:
