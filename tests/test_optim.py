@@ -194,3 +194,51 @@ def test_numbers_are_checked():
     for make, message in bad:
         with pytest.raises(ValueError, match=message):
             make()
+
+
+@pytest.mark.parametrize("max_norm, ord", [(0.5, 2.0), (100.0, 2.0), (0.3, 1.0), (0.2, np.inf), (0.0, 2.0)])
+def test_clipping_by_the_norm_is_pytorchs(max_norm, ord, device, rng):
+    torch = pytest.importorskip("torch")
+    starts = [rng.standard_normal((3, 2)), rng.standard_normal(4), rng.standard_normal(())]
+    ours = [xg.Tensor(v, device=device) for v in starts]
+    theirs = [torch.tensor(v, requires_grad=True) for v in starts]
+    unreached = xg.Tensor([1.0], device=device)
+    sum((p**3).sum() for p in ours).backward()
+    sum((p**3).sum() for p in theirs).backward()
+    norm = optim.clip_grad_norm([*ours, unreached], max_norm, ord)
+    peer = torch.nn.utils.clip_grad_norm_(theirs, max_norm, ord)
+    np.testing.assert_allclose(float(norm), peer.item(), rtol=1e-12)
+    for p, t in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), t.grad.numpy(), rtol=1e-12, atol=1e-300)
+    assert unreached.grad is None
+    assert float(optim.clip_grad_norm([unreached], 1.0)) == 0.0
+
+
+def test_clipping_by_value(device, rng):
+    x = xg.Tensor(rng.standard_normal((3, 4)), device=device, dtype="float32")
+    xg.sum(x**3).backward()
+    before = x.grad.numpy().copy()
+    optim.clip_grad_value([x, xg.Tensor([1.0], device=device)], 0.5)
+    np.testing.assert_array_equal(x.grad.numpy(), np.clip(before, np.float32(-0.5), np.float32(0.5)))
+    assert x.grad.dtype == xg.float32
+
+
+def test_clipping_never_reads_from_the_device(device, rng, monkeypatch):
+    x = xg.Tensor(rng.standard_normal((3, 4)), device=device)
+    xg.sum(x**3).backward()
+
+    def forbidden(*args, **kwargs):
+        raise AssertionError("a value was read from the device")
+
+    for name in ("__bool__", "__float__", "__int__", "__index__", "item", "numpy", "tolist", "_number", "__array__"):
+        monkeypatch.setattr(xg.Tensor, name, forbidden)
+    optim.clip_grad_norm([x], 0.5)
+    optim.clip_grad_value([x], 0.5)
+
+
+def test_bounds_of_clipping_are_checked():
+    x = xg.Tensor([1.0])
+    with pytest.raises(ValueError, match="clip_grad_norm: max_norm must be at least 0; got -1"):
+        optim.clip_grad_norm([x], -1)
+    with pytest.raises(ValueError, match="clip_grad_value: max_value must be at least 0; got -1"):
+        optim.clip_grad_value([x], -1)

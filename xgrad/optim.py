@@ -409,6 +409,83 @@ class Lion(Optimizer):
         state["mean"] = b2 * m + (1 - b2) * g
 
 
+def clip_grad_norm(params: Iterable[xg.Tensor], max_norm: float, ord: float = 2.0) -> xg.Tensor:
+    """Scale all gradients together so that their common norm is at most ``max_norm``; nothing waits for the device.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        Those without a gradient are passed over.
+    max_norm : float
+        The largest norm to leave as it is, at least 0.
+    ord : float
+        The norm of all elements of all gradients as one vector; ``math.inf`` for the largest size of an element.
+
+    Returns
+    -------
+    Tensor
+        The norm before, 0-d.  A norm that is not finite makes the gradients NaN or 0: look at it to skip such a step.
+
+    Raises
+    ------
+    ValueError
+        When ``max_norm`` is below 0.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> x = xg.Tensor([3.0, 4.0])
+    >>> (x**2).sum().backward()
+    >>> float(xg.optim.clip_grad_norm([x], 5.0))
+    10.0
+    >>> xg.linalg.vector_norm(x.grad).round(5)
+    Tensor(5.)
+    """
+    _at_least_0("clip_grad_norm", "max_norm", max_norm)
+    grads = [p.grad for p in params if p.grad is not None]
+    if not grads:
+        return xg.asarray(0.0)
+    first = grads[0]
+    with xg.no_grad():
+        norms = [xg.linalg.vector_norm(g, ord=ord).to(first.device).astype(first.real.dtype) for g in grads]
+        total = xg.linalg.vector_norm(xg.stack(norms), ord=ord)
+        scale = xg.clip(max_norm / (total + 1e-6), None, 1.0)
+        for g in grads:
+            g *= scale.to(g.device).astype(g.real.dtype)
+    return total
+
+
+def clip_grad_value(params: Iterable[xg.Tensor], max_value: float) -> None:
+    """Bring every element of every gradient into ``[-max_value, max_value]``.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        Those without a gradient are passed over.
+    max_value : float
+        At least 0.
+
+    Raises
+    ------
+    ValueError
+        When ``max_value`` is below 0.
+
+    Examples
+    --------
+    >>> import xgrad as xg
+    >>> x = xg.Tensor([3.0, 0.1])
+    >>> (x**2).sum().backward()
+    >>> xg.optim.clip_grad_value([x], 1.0)
+    >>> x.grad
+    Tensor([1. , 0.2])
+    """
+    _at_least_0("clip_grad_value", "max_value", max_value)
+    with xg.no_grad():
+        for p in params:
+            if p.grad is not None:
+                p.grad[...] = xg.clip(p.grad, -max_value, max_value)
+
+
 def _decays(function: str, betas: tuple[float, float]) -> tuple[float, float]:
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise ValueError(f"{function}: betas must be two numbers from 0 to below 1; got {betas!r}. Use (0.9, 0.99).")
