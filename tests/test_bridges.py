@@ -276,11 +276,23 @@ def test_exported_to_pytorch_share_memory(torch, a):
 
     def f(x):
         seen.append(x.value.ctypes.data)
-        return xg.reshape(x, (12,))
+        y = xg.sin(x)
+        seen.append(y.value.ctypes.data)
+        return y
 
     x = torch.tensor(a)
     out = to_torch(f)(x)
-    assert seen == [x.data_ptr()] and out.data_ptr() == x.data_ptr()
+    assert seen == [x.data_ptr(), out.data_ptr()]
+
+
+@pytest.mark.parametrize("device", ["cpu", "torch:cpu"])
+def test_a_write_to_a_result_does_not_reach_the_argument(torch, a, device):
+    for f in (lambda x: x, lambda x: x[1:], lambda x: x.T, lambda x: xg.reshape(x, (12,)), lambda x: x[::-1]):
+        x = torch.tensor(a, requires_grad=True)
+        y = to_torch(f, device=device)(x)
+        with torch.no_grad():
+            y.mul_(0.0)
+        np.testing.assert_array_equal(x.detach().numpy(), a)
 
 
 @pytest.mark.parametrize("written", ["argument", "result"])

@@ -171,9 +171,9 @@ class _Function(torch.autograd.Function):
 
     @staticmethod
     def forward(call: _Call, *tensors: torch.Tensor) -> Any:
-        """The pullback, then the results."""
+        """The pullback, then the results; one that is a view of an argument would be written to without a trace."""
         outs, pull = call.run(tensors)
-        return (pull, *outs)
+        return (pull, *(o.clone() if any(_overlap(o, t) for t in tensors) else o for o in outs))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
@@ -218,6 +218,16 @@ class _Function(torch.autograd.Function):
         ]
         outs = [torch.stack(parts) for parts in zip(*rows, strict=True)]
         return (None, *outs), (None, *([0] * len(outs)))
+
+
+def _overlap(a: torch.Tensor, b: torch.Tensor) -> bool:
+    first, second = a.untyped_storage(), b.untyped_storage()
+    start, end = max(first.data_ptr(), second.data_ptr()), min(_end(first), _end(second))
+    return a.device == b.device and start < end
+
+
+def _end(storage: Any) -> int:
+    return storage.data_ptr() + storage.nbytes()
 
 
 def _floating(tensor: torch.Tensor) -> bool:
