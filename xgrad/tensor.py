@@ -141,7 +141,7 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
 def leaf(value: Any, level: int) -> Node:
     """A new leaf of the graph at ``level`` for ``value``; a boolean or text value cannot have one."""
     dtype = value.dtype
-    if as_dtype(dtype).kind not in "iufc":
+    if (getattr(dtype, "kind", None) or as_dtype(dtype).kind) not in "iufc":
         raise TypeError(f"requires_grad: only numbers have gradients; got dtype {dtype}. Pass requires_grad=False.")
     node = Node(level, (), None, tuple(value.shape), dtype)
     node.grad = None

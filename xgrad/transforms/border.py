@@ -150,16 +150,14 @@ class Arguments:
             raise ValueError(f"{self.function}: argnums names an argument twice; got {self.argnums}. Name each once.")
         return places
 
-    def rest(self, args: Sequence[Any]) -> list[Any]:
-        """The positional arguments that are not differentiated."""
-        places = [n % len(args) for n in self.numbers]
-        return [a for i, a in enumerate(args) if i not in places]
-
-    def bind(self, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
-        """A function of the differentiated arguments only, and those arguments."""
+    def bind(self, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, list[Any], list]:
+        """A function of the differentiated arguments only, those arguments, and all others."""
         places = self.places(args)
-        if len(places) == len(args) and places == list(range(len(args))):
-            return (functools.partial(f, **kwargs) if kwargs else f), list(args)
+        rest = [*(a for i, a in enumerate(args) if i not in places), *kwargs.values()]
+        if len(places) == 1:
+            place = places[0]
+            before, after = args[:place], args[place + 1 :]
+            return (lambda chosen: f(*before, chosen, *after, **kwargs)), [args[place]], rest
 
         def of_chosen(*chosen: Any) -> Any:
             every = list(args)
@@ -167,4 +165,4 @@ class Arguments:
                 every[place] = value
             return f(*every, **kwargs)
 
-        return of_chosen, [args[p] for p in places]
+        return of_chosen, [args[p] for p in places], rest

@@ -97,8 +97,9 @@ def _jacobian(function: str, f: Any, argnums: Any, mode: Any, has_aux: bool, hol
 
     @named_as(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
-        pulled = Pulled(function, *chosen.bind(f, args, kwargs), has_aux=has_aux)
-        raw = all_raw(pulled.primals, args, kwargs)
+        of_chosen, primals, rest = chosen.bind(f, args, kwargs)
+        pulled = Pulled(function, of_chosen, primals, has_aux=has_aux)
+        raw = all_raw(pulled.primals, *rest)
         _check_dtypes(pulled, holomorphic)
         height, width = sum(v.size for v in pulled.outs), sum(w.size for w in pulled.watched)
         forward = mode == "forward" or (mode is None and width < height)

@@ -216,10 +216,10 @@ def value_and_gradient(function: str, f: Any, argnums: Any, has_aux: bool) -> An
 
     @named_as(f)
     def both(*args: Any, **kwargs: Any) -> Any:
-        of_chosen, primals = chosen.bind(f, args, kwargs)
+        of_chosen, primals, rest = chosen.bind(f, args, kwargs)
         pulled = Pulled(function, of_chosen, primals, has_aux)
         require_scalar(function, pulled.structure, pulled.outs)
-        raw = all_raw(pulled.primals, chosen.rest(args), kwargs)
+        raw = all_raw(pulled.primals, *rest)
         parts = pulled.arguments([as_kind(g, raw) for g in pulled.pull([None], False)])
         value = as_kind(pulled.outs[0], raw)
         if has_aux:
@@ -310,12 +310,13 @@ def elementwise_grad(f: Any = MISSING, /, argnums: int | Sequence[int] = 0) -> A
 
     @named_as(f)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        pulled = Pulled("elementwise_grad", *chosen.bind(f, args, kwargs))
+        of_chosen, primals, rest = chosen.bind(f, args, kwargs)
+        pulled = Pulled("elementwise_grad", of_chosen, primals)
         out = pulled.outs[0] if pulled.structure.type is None else None
         if out is None or out.dtype.kind != "f":
             got = kind(pulled.result(True))
             raise TypeError(f"elementwise_grad: the function must return one real array; got {got}. Use jacobian.")
-        raw = all_raw(pulled.primals, chosen.rest(args), kwargs)
+        raw = all_raw(pulled.primals, *rest)
         parts = pulled.arguments([as_kind(g, raw) for g in pulled.pull([None], False)])
         return parts[0] if chosen.single else parts
 
