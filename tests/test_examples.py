@@ -129,7 +129,10 @@ def test_out_of_core_needs_a_fraction_of_its_data(tmp_path):
 ABSENT = ["gpu:0", "torch:cuda:99"] + [name for name, reason in xg.devices().items() if reason is not None]
 
 
-@pytest.mark.parametrize("script, name", [*(("digits.py", name) for name in ABSENT), ("diabetes.py", ABSENT[0])])
+OTHERS = ("diabetes.py", "gaussian_process.py", "mixture.py", "orbits.py")
+
+
+@pytest.mark.parametrize("script, name", [("digits.py", n) for n in ABSENT] + [(s, ABSENT[0]) for s in OTHERS])
 def test_a_device_that_is_not_there_is_one_clear_line(script, name, tmp_path):
     result = run(script, "--device", name, cwd=tmp_path)
     assert result.returncode == 2

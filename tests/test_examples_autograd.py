@@ -7,7 +7,7 @@ import pytest
 
 import xgrad as xg
 
-from .test_examples import ABSENT, needs_files, run, succeeded
+from .test_examples import needs_files, run, succeeded
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
@@ -137,17 +137,6 @@ def test_results_are_the_same_on_every_device(on_numpy, name, tmp_path):
     for pattern, difference in patterns[script].items():
         assert len(numbers(pattern, expected)) > 0
         np.testing.assert_allclose(numbers(pattern, text), numbers(pattern, expected), rtol=1e-5, atol=difference)
-
-
-@pytest.mark.parametrize("script, name", [*((script, ABSENT[0]) for script in SCRIPTS), (SCRIPTS[0], ABSENT[-1])])
-def test_a_device_that_is_not_there_is_one_clear_line(script, name, tmp_path):
-    result = run(script, "--device", name, cwd=tmp_path)
-    assert result.returncode == 2
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.startswith(f"{script}: ")
-    assert name.partition(":")[0] in line.lower()
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,7 @@ import xgrad as xg
 from xgrad.numpy_protocol import handlers
 
 PAGE = pathlib.Path(xg.__file__).parents[1] / "docs" / "from-autograd.md"
-autograd = pytest.importorskip("autograd", reason="HIPS autograd is not installed")
-
-from autograd.core import primitive_vjps  # noqa: E402
+primitive_vjps = pytest.importorskip("autograd.core", reason="HIPS autograd is not installed").primitive_vjps
 
 
 def made_by_autograd(name, value):

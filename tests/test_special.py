@@ -575,3 +575,10 @@ def test_cross_entropy_of_any_integers_and_infinities(device, dtype):
     costs[1].backward()
     p = np.exp([0.0, -1.0, -2.0]) / np.exp([0.0, -1.0, -2.0]).sum()
     np.testing.assert_allclose(x.grad.numpy(), [[0, 0, 0], p - [1, 0, 0], [0, 0, 0]], atol=1e-16)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int64"])
+def test_narrow_labels_name_one_of_many_classes(device, dtype):
+    x = xg.Tensor(np.zeros((2, 300)), device=device)
+    xg.special.softmax_cross_entropy(x, xg.asarray(np.array([5, 100], dtype), device=device)).sum().backward()
+    assert np.argwhere(x.grad.numpy() < 0).tolist() == [[0, 5], [1, 100]]

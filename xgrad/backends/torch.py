@@ -105,6 +105,10 @@ class Random(Source):
         return self.torch.binomial(n.to(p.dtype), p, generator=self.generator).to(self.torch.int64)
 
 
+def _unknown(dtype: str) -> TypeError:
+    return TypeError(f"dtype: NumPy has no {dtype} of its own, and so xgrad none. Convert the tensor to float32.")
+
+
 class Torch(Generic):
     """PyTorch through array_api_compat, with gradients of its own switched off by detaching what comes in."""
 
@@ -138,7 +142,11 @@ class Torch(Generic):
 
     def numpy_dtype(self, dtype: Any) -> np.dtype:
         """NumPy's dtype for one of torch's."""
-        return np.dtype(str(dtype).removeprefix("torch."))
+        name = str(dtype).removeprefix("torch.")
+        try:
+            return np.dtype(name)
+        except TypeError:
+            raise _unknown(name) from None
 
     def from_numpy(self, array: np.ndarray, place: str) -> Any:
         """A NumPy array in memory of torch's own, on the device called ``place``."""
@@ -147,7 +155,10 @@ class Torch(Generic):
 
     def to_numpy(self, array: Any) -> np.ndarray:
         """The elements as a NumPy array."""
-        return array.detach().cpu().resolve_conj().resolve_neg().numpy()
+        try:
+            return array.detach().cpu().resolve_conj().resolve_neg().numpy()
+        except TypeError:  # also of a name that another package taught NumPy
+            raise _unknown(str(array.dtype).removeprefix("torch.")) from None
 
     def to_place(self, array: Any, place: str) -> Any:
         """The array on the device called ``place``."""

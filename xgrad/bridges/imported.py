@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..backends import Device, namespace_of, parse_device, share
-from ..pytree import Structure, flatten
 from ..registry import functions
 from ..reverse import UNCOMMITTED
 from ..tensor import Tensor, constant
 from ..transforms.border import named_as
 from ..transforms.custom import custom_vjp
+from .calls import Call
 
 Raw = Sequence[Any]
 
@@ -36,30 +36,27 @@ class Library:
         """
         raise NotImplementedError
 
+    def array(self, value: Any) -> Any:
+        """An array of the library; TypeError where a value is none."""
+        raise NotImplementedError
+
     def detached(self, array: Any) -> Any:
         """A result without the library's own record of it."""
         return array
+
+    def check(self, array: Any) -> None:
+        """TypeError where an argument is watched by the library, whose record would end here."""
 
     def imported(self, f: Callable[..., Any]) -> Callable[..., Any]:
         """``f`` as a function of Tensors."""
 
         @named_as(f)
         def call(*args: Any, **kwargs: Any) -> Any:
-            leaves, structure = flatten((args, kwargs))
-            places = [i for i, v in enumerate(leaves) if type(v) is Tensor or namespace_of(v) is not None]
-            built: list[Structure] = []
-
-            def of_arrays(*arrays: Any) -> Raw:
-                every = list(leaves)
-                for place, array in zip(places, arrays, strict=True):
-                    every[place] = array
-                called, named = structure(every)
-                outs, shape = flatten(f(*called, **named))
-                built[:] = [shape]
-                return outs
-
-            outs = self._recorded(of_arrays, call.__name__, [functions.asarray(leaves[i]) for i in places])
-            return built[0](outs)
+            this = Call(f"from_{self.name}", f, args, kwargs, _is_array, self.array)
+            for array in this.arrays:
+                self.check(array)
+            outs = self._recorded(this, call.__name__, [functions.asarray(a) for a in this.arrays])
+            return this.build(outs)
 
         return call
 
@@ -112,10 +109,12 @@ class Library:
         return share(x.value, _place(self.name, here.place if here.backend == "cupy" else "cpu"))
 
     def _home(self, out: Any, home: Device | None) -> Tensor:
-        if namespace_of(out) is None:
-            return functions.asarray(out)
         out = self.detached(out)
         return constant(out if home is None else share(out, home))
+
+
+def _is_array(value: Any) -> bool:
+    return type(value) is Tensor or namespace_of(value) is not None
 
 
 @functools.cache

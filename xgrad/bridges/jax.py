@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..pytree import Structure, flatten
+from ..registry import functions
 from ..tensor import Tensor, constant
-from ..transforms.border import named_as, outputs
+from ..transforms.border import named_as, placed
 from ..transforms.pullbacks import vjp
+from .calls import Call
 from .imported import Library, Raw
 
 
@@ -23,10 +24,7 @@ class Jax(Library):
         """The results of ``f``, and the pullback from cotangents of all of them to those of ``arrays[moving]``."""
 
         def of_moving(*chosen: Any) -> tuple[Raw, Raw]:
-            every = list(arrays)
-            for i, value in zip(moving, chosen, strict=True):
-                every[i] = value
-            outs = [jnp.asarray(o) for o in f(*every)]
+            outs = f(*placed(arrays, moving, chosen))
             return [o for o in outs if _smooth(o)], outs
 
         _, pullback, outs = jax.vjp(of_moving, *(arrays[i] for i in moving), has_aux=True)
@@ -36,6 +34,10 @@ class Jax(Library):
             return [jnp.conj(g) for g in pullback(given)]
 
         return outs, pull
+
+    def array(self, value: Any) -> Any:
+        """A JAX array."""
+        return jnp.asarray(value)
 
 
 LIBRARY = Jax("jax")
@@ -54,44 +56,32 @@ def exported(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @named_as(f)
     def call(*args: Any, **kwargs: Any) -> Any:
-        leaves, structure = flatten((args, kwargs))
-        leaves = [jnp.asarray(v) if isinstance(v, np.ndarray | np.generic) else v for v in leaves]
-        places = [i for i, v in enumerate(leaves) if isinstance(v, jax.Array)]
-        arrays = [leaves[i] for i in places]
-        moving = [i for i, v in enumerate(arrays) if _smooth(v)]
-        built: list[Structure] = []
+        this = Call("to_jax", f, args, kwargs, _is_array, functions.asarray)
+        moving = [i for i, v in enumerate(this.arrays) if _smooth(v)]
 
-        def of_arrays(every: Sequence[Any]) -> list[Tensor]:
-            filled = list(leaves)
-            for place, value in zip(places, every, strict=True):
-                filled[place] = value
-            called, named = structure(filled)
-            outs, shape = outputs("to_jax", f(*called, **named))
-            built[:] = [shape]
-            return outs
+        def value(*arrays: Any) -> list[Any]:
+            return [o.value for o in this(*map(_wrapped, arrays))]
 
-        def value(*every: Any) -> list[Any]:
-            return [o.value for o in of_arrays([_wrapped(v) for v in every])]
+        def forward(*arrays: Any) -> tuple[list[Any], Any]:
+            return value(*arrays), arrays
 
-        def forward(*every: Any) -> tuple[list[Any], Any]:
-            return value(*every), every
-
-        def backward(every: Sequence[Any], cts: list[Any]) -> tuple[Any, ...]:
-            wrapped = [_wrapped(v) for v in every]
+        def backward(arrays: Sequence[Any], cts: list[Any]) -> tuple[Any, ...]:
+            wrapped = [_wrapped(v) for v in arrays]
 
             def of_moving(*chosen: Tensor) -> list[Tensor]:
-                for i, v in zip(moving, chosen, strict=True):
-                    wrapped[i] = v
-                return [o for o in of_arrays(wrapped) if o.dtype.kind in "fc"]
+                return [o for o in this(*placed(wrapped, moving, chosen)) if o.dtype.kind in "fc"]
 
             given = [_wrapped(jnp.conj(ct)) for ct in cts if ct.dtype != jax.dtypes.float0]
             found = vjp(of_moving, *(wrapped[i] for i in moving))[1](given)
-            parts = {i: jnp.conj(g.value) for i, g in zip(moving, found, strict=True)}
-            return tuple(parts.get(i) for i in range(len(every)))
+            return tuple(placed([None] * len(arrays), moving, [jnp.conj(g.value) for g in found]))
 
         recorded = jax.custom_vjp(value)
         recorded.defvjp(forward, backward)
-        outs = recorded(*arrays)
-        return built[0](outs)
+        outs = recorded(*this.arrays)
+        return this.build(outs)
 
     return call
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, jax.Array | np.ndarray | np.generic)

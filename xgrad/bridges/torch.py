@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from ..backends import Device, device_of, get, parse_device, share
-from ..pytree import Structure, flatten
+from ..registry import functions
 from ..tensor import Tensor, constant
-from ..transforms.border import named_as, outputs
+from ..transforms.border import named_as, placed
 from ..transforms.pullbacks import vjp
 from ..transforms.pushforwards import jvp
+from .calls import Call
 from .imported import Library, Raw
 
 
@@ -27,7 +28,7 @@ class Torch(Library):
             for i in moving:  # an alias, so that the caller's tensor is not watched
                 inputs[i] = arrays[i].view_as(arrays[i]) if arrays[i].requires_grad else arrays[i].detach()
                 inputs[i].requires_grad_()
-            outs = [o if isinstance(o, torch.Tensor) else torch.as_tensor(o) for o in f(*inputs)]
+            outs = f(*inputs)
         leaves = [inputs[i] for i in moving]
         watched = [i for i, o in enumerate(outs) if o.requires_grad]
 
@@ -49,6 +50,21 @@ class Torch(Library):
 
         return outs, pull
 
+    def array(self, value: Any) -> Any:
+        """A tensor."""
+        try:
+            return value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
+        except RuntimeError as error:  # of an object that is none
+            raise TypeError(str(error)) from None
+
+    def check(self, array: Any) -> None:
+        """TypeError for a tensor that PyTorch watches."""
+        if isinstance(array, torch.Tensor) and array.requires_grad:
+            raise TypeError(
+                "from_torch: an argument is watched by PyTorch, whose gradients end here; got requires_grad=True. "
+                "Call the function itself, or detach() the argument."
+            )
+
     def detached(self, array: Any) -> Any:
         """A result without PyTorch's record of it."""
         return array.detach()
@@ -63,27 +79,14 @@ def exported(f: Callable[..., Any], device: Any) -> Callable[..., Any]:
 
     @named_as(f)
     def call(*args: Any, **kwargs: Any) -> Any:
-        leaves, structure = flatten((args, kwargs))
-        places = [i for i, v in enumerate(leaves) if isinstance(v, torch.Tensor)]
-        built: list[Structure] = []
-
-        def of_tensors(*tensors: Tensor) -> list[Tensor]:
-            every = list(leaves)
-            for place, t in zip(places, tensors, strict=True):
-                every[place] = t
-            called, named = structure(every)
-            outs, shape = outputs("to_torch", f(*called, **named))
-            built[:] = [shape]
-            return outs
-
-        tensors = [leaves[i] for i in places]
-        outs = _applied(_Call(of_tensors, target, tensors), tensors)
-        return built[0](outs)
+        this = Call("to_torch", f, args, kwargs, _is_tensor, functions.asarray)
+        outs = _applied(_Crossing(this, target, this.arrays), this.arrays)
+        return this.build(outs)
 
     return call
 
 
-class _Call:
+class _Crossing:
     """One call of an xgrad function on tensors: what both passes need to know."""
 
     def __init__(self, f: Callable[..., list[Tensor]], target: Device | None, tensors: Sequence[torch.Tensor]):
@@ -108,10 +111,7 @@ class _Call:
             return [self.back(o) for o in self.f(*arrays)], None
 
         def of_moving(*moving: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-            every = list(arrays)
-            for i, value in zip(self.moving, moving, strict=True):
-                every[i] = value
-            outs = self.f(*every)
+            outs = self.f(*placed(arrays, self.moving, moving))
             kinds[:] = [o.dtype.kind in "fc" for o in outs]
             return [o for o in outs if o.dtype.kind in "fc"], [o for o in outs if o.dtype.kind not in "fc"]
 
@@ -128,10 +128,7 @@ class _Call:
 
     def _smooth(self, arrays: Sequence[Tensor], moving: Sequence[int], chosen: Sequence[Tensor]) -> list[Tensor]:
         """The floating results where ``chosen`` stand for the ``moving`` ones of the arrays."""
-        every = list(arrays)
-        for i, value in zip(moving, chosen, strict=True):
-            every[i] = value
-        return [o for o in self.f(*every) if o.dtype.kind in "fc"]
+        return [o for o in self.f(*placed(arrays, moving, chosen)) if o.dtype.kind in "fc"]
 
     def pullback(self, count: int) -> Callable[..., list[Tensor]]:
         """The pullback as a function of all tensors and the cotangents of the floating results."""
@@ -170,7 +167,7 @@ class _Function(torch.autograd.Function):
     """One call as PyTorch records it."""
 
     @staticmethod
-    def forward(call: _Call, *tensors: torch.Tensor) -> Any:
+    def forward(call: _Crossing, *tensors: torch.Tensor) -> Any:
         """The pullback, then the results; one that is a view of an argument would be written to without a trace."""
         outs, pull = call.run(tensors)
         return (pull, *(o.clone() if any(_overlap(o, t) for t in tensors) else o for o in outs))
@@ -192,11 +189,10 @@ class _Function(torch.autograd.Function):
         tensors, outs = saved[: ctx.count], saved[ctx.count :]
         if torch.is_grad_enabled():
             every = [*tensors, *(ct for ct, o in zip(cts, outs, strict=True) if _floating(o))]
-            found = _applied(_Call(call.pullback(ctx.count), call.target, every), every)
+            found = _applied(_Crossing(call.pullback(ctx.count), call.target, every), every)
         else:
             found = ctx.pull(cts)
-        parts = dict(zip(call.moving, found, strict=True))
-        return (None, *(parts.get(i) for i in range(ctx.count)))
+        return (None, *placed([None] * ctx.count, call.moving, found))
 
     @staticmethod
     def jvp(ctx: Any, _: Any, *tangents: torch.Tensor | None) -> Any:
@@ -205,11 +201,11 @@ class _Function(torch.autograd.Function):
         tensors, outs = saved[: ctx.count], saved[ctx.count :]
         moving = [i for i, t in enumerate(tangents) if t is not None and _floating(tensors[i])]
         every = [*tensors, *(tangents[i] for i in moving)]
-        found = iter(_applied(_Call(ctx.call.pushforward(ctx.count, moving), ctx.call.target, every), every))
+        found = iter(_applied(_Crossing(ctx.call.pushforward(ctx.count, moving), ctx.call.target, every), every))
         return (None, *(next(found) if _floating(o) else None for o in outs))
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], call: _Call, *tensors: torch.Tensor) -> Any:
+    def vmap(info: Any, in_dims: tuple[Any, ...], call: _Crossing, *tensors: torch.Tensor) -> Any:
         """One call per element of the batch: a function of xgrad's sees arrays without it."""
         dims = in_dims[1:]
         rows = [
@@ -230,9 +226,13 @@ def _end(storage: Any) -> int:
     return storage.data_ptr() + storage.nbytes()
 
 
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
 def _floating(tensor: torch.Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
 
 
-def _applied(call: _Call, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+def _applied(call: _Crossing, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     return list(_Function.apply(call, *tensors)[1:])

@@ -69,7 +69,6 @@ def cross_entropy(logits: Any, targets: Any, /, reduction: str = "mean") -> xg.T
         _check_range(known, classes)
     elif isinstance(targets, np.ndarray | list | tuple):  # host data on its way to another default device
         _check_range(xg.asarray(targets, device="cpu"), classes)
-    known = known if known.dtype == xg.int64 else known.astype(xg.int64)
     return _reduced("cross_entropy", xg.special.softmax_cross_entropy(scores, known), reduction)
 
 

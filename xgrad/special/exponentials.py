@@ -91,7 +91,8 @@ def softmax_cross_entropy(x, labels, /):
 @softmax_cross_entropy.vjp
 def softmax_cross_entropy_vjp(xp, out, x, labels):
     def pullback(ct):
-        hit = xp.equal(xp.arange(x.shape[-1], dtype=labels.dtype, device=xp.device(x)), labels[..., None])
+        classes = xp.arange(x.shape[-1], device=xp.device(x))
+        hit = xp.equal(classes, xp.astype(labels[..., None], classes.dtype))  # narrow labels cannot count all classes
         return ct[..., None] * (xp.special.softmax(x, axis=-1) - xp.astype(hit, x.dtype))
 
     return pullback, None

@@ -125,6 +125,14 @@ def _array(function: str, value: Any) -> Tensor:
         ) from None
 
 
+def placed(values: Sequence[Any], places: Sequence[int], new: Sequence[Any]) -> list[Any]:
+    """``values`` with the ``new`` ones at their places."""
+    every = list(values)
+    for place, value in zip(places, new, strict=True):
+        every[place] = value
+    return every
+
+
 class Arguments:
     """The positional arguments of a call that are differentiated, and how to call with others in their places."""
 
@@ -159,10 +167,4 @@ class Arguments:
             before, after = args[:place], args[place + 1 :]
             return (lambda chosen: f(*before, chosen, *after, **kwargs)), [args[place]], rest
 
-        def of_chosen(*chosen: Any) -> Any:
-            every = list(args)
-            for place, value in zip(places, chosen, strict=True):
-                every[place] = value
-            return f(*every, **kwargs)
-
-        return of_chosen, [args[p] for p in places], rest
+        return (lambda *chosen: f(*placed(args, places, chosen), **kwargs)), [args[p] for p in places], rest
