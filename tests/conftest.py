@@ -28,7 +28,11 @@ from .cases import CASES, case_id
 
 PRESENT = xg.devices()
 WANTED = {name: name for name in ("cpu", "torch:cpu", "jax:cpu", "dask")} | {"strict": "strict:cpu", "cuda": "cuda:0"}
-REASONS = {name: PRESENT.get(name.partition(":")[0], None) for name in WANTED if WANTED[name] not in PRESENT}
+REASONS = {  # a device that is not there is listed by its first name, with the reason
+    name: PRESENT.get(name.partition(":")[0])
+    for name, full in WANTED.items()
+    if PRESENT.get(full, "absent") is not None
+}
 
 
 def pytest_report_header(config):
