@@ -1,6 +1,7 @@
 """Devices by name, what importing xgrad costs, and ``python -m xgrad``."""
 
 import os
+import pathlib
 import pickle
 import statistics
 import subprocess
@@ -232,3 +233,18 @@ def test_naming_a_device_commits(device):
         with pytest.raises(DeviceError, match="different devices"):
             there + other
     assert (loose + other).device == other.device
+
+
+def test_the_suite_leaves_out_libraries_that_are_not_installed(tmp_path):
+    """As on a machine with nothing but the README's test command: no test is made for a device that is not there."""
+    absent = ("torch", "jax", "dask", "array_api_strict", "cupy")
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({absent}))\n")
+    root = pathlib.Path(__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(root)])}
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", "tests/test_writes.py"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert "[cpu-" in result.stdout
+    for name in ("torch:cpu", "jax:cpu", "dask", "strict", "cuda"):
+        assert f"[{name}" not in result.stdout
+        assert f"xgrad device {name} is left out: " in result.stdout
