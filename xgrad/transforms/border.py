@@ -162,9 +162,4 @@ class Arguments:
         """A function of the differentiated arguments only, those arguments, and all others."""
         places = self.places(args)
         rest = [*(a for i, a in enumerate(args) if i not in places), *kwargs.values()]
-        if len(places) == 1:
-            place = places[0]
-            before, after = args[:place], args[place + 1 :]
-            return (lambda chosen: f(*before, chosen, *after, **kwargs)), [args[place]], rest
-
         return (lambda *chosen: f(*placed(args, places, chosen), **kwargs)), [args[p] for p in places], rest
