@@ -11,6 +11,7 @@ from xgrad.registry import every_function
 ROOT = pathlib.Path(xg.__file__).parent
 FILES = sorted(p for p in ROOT.rglob("*.py"))
 PAGES = [p for p in FILES if p.relative_to(ROOT).parts[0].removesuffix(".py") in ("ops", "linalg", "fft", "special")]
+USERS = {"data", "nn", "optim", "plot", "saving"}  # written with ``import xgrad as xg`` alone
 LAYERS = [
     {"errors", "constants"},
     {"axes", "pytree", "approximate"},
@@ -28,7 +29,7 @@ LAYERS = [
     {"debugging", "graphs", "hooks", "random"},
     {"transforms"},
     {"bridges", "testing"},
-    {"nn", "optim"},
+    USERS,
     {"__init__", "__main__"},
 ]
 
@@ -66,7 +67,7 @@ def test_a_module_imports_only_from_layers_before_it():
     for path in FILES:
         here = module_of(path)
         for name in imports(path):
-            user = here in ("nn", "optim", "__main__") and name == "__init__"
+            user = here in (*USERS, "__main__") and name == "__init__"
             if name != here and not user and layer(name) >= layer(here):
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert not wrong
@@ -91,10 +92,10 @@ def test_no_page_names_an_array_library():
         assert not found, (path.name, found)
 
 
-def test_nn_and_optim_use_only_what_a_user_may():
+def test_the_training_kit_uses_only_what_a_user_may():
     for path in FILES:
-        if module_of(path) in ("nn", "optim"):
-            outside = [n for n in imports(path) if n not in ("__init__", "nn", "optim")]
+        if module_of(path) in USERS:
+            outside = [n for n in imports(path) if n not in ("__init__", *USERS)]
             assert not outside, (path, outside)
 
 
