@@ -282,6 +282,8 @@ from .ops.statistical import var as var
 from .ops.utility import all as all
 from .ops.utility import any as any
 from .ops.utility import diff as diff
+from .ops.windows import convolution as convolution
+from .ops.windows import sliding_window_view as sliding_window_view
 from .reverse import no_grad as no_grad
 from .tensor import Tensor as Tensor
 from .transforms import checkpoint as checkpoint

@@ -9,11 +9,12 @@ import numpy as np
 
 import xgrad as xg
 
-from . import extras, fft, linalg, main, special
+from . import extras, fft, linalg, main, special, windows
 from .domains import array, hermitian
 from .linalg import INVARIANT
 
 CASES: dict[str, list[tuple[tuple, dict]]] = main.CASES | extras.CASES | linalg.CASES | fft.CASES | special.CASES
+CASES |= windows.CASES
 
 POSITIONAL = {"tile": ("repetitions",), "moveaxis": ("source", "destination"), "astype": ("dtype",)}
 

@@ -27,6 +27,7 @@ from .cupy_linalg import Linalg
 from .cupy_random import Random
 from .extension import Extension, Fourier
 from .generic import Generic
+from .sliding import Strided
 from .source import Source
 
 PACKAGES = ("cupy-cuda13x", "cupy-cuda12x", "cupy")  # the names under which CuPy is installed
@@ -196,7 +197,7 @@ class Special(Extension):
         return call
 
 
-class CuPy(Generic):
+class CuPy(Strided, Generic):
     """CuPy, its devices by number.
 
     Parameters

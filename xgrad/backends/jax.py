@@ -275,6 +275,19 @@ class Jax(Generic):
         found = self.library.searchsorted(x1, x2, side=side, sorter=sorter)
         return found.astype(self.available(np.dtype(np.int64)))
 
+    def cross_correlation(self, x, w, /, *, stride, padding, dilation, groups, spacing):
+        """XLA's own, which takes the same words."""
+        return self.jax.lax.conv_general_dilated(
+            x,
+            w,
+            stride,
+            padding,
+            lhs_dilation=spacing,
+            rhs_dilation=dilation,
+            feature_group_count=groups,
+            precision="highest",
+        )
+
 
 def _without_ones(value: Any) -> Any:
     """``value`` without its leading axes of one, of which a written value may have too many, as in NumPy."""

@@ -15,6 +15,7 @@ from ..axes import is_basic, placed_key
 from ..registry import composites
 from .extension import Extension
 from .generic import Generic
+from .sliding import Strided
 
 _FEW = 2048  # numbers up to which ``np.add.at`` is not worth avoiding
 _WIDE = 32  # numbers in a row from which on rows are added as rows
@@ -64,7 +65,7 @@ class Linalg(Extension):
         return [part.astype(np.result_type(part, np.complex64), copy=False) for part in np.linalg.eig(x)]
 
 
-class NumPy(Generic):
+class NumPy(Strided, Generic):
     """NumPy, with the differences that xgrad's rules and the standard ask for."""
 
     extensions: ClassVar[dict[str, type[Extension]]] = {"fft": Fourier, "linalg": Linalg, "special": Special}

@@ -9,8 +9,10 @@ import numpy as np
 
 from ..axes import is_basic, normalise_axes
 from ..errors import DeviceError
+from ..registry import composites
 from .extension import Extension, Fourier
 from .generic import Generic
+from .sliding import spread
 from .source import Source
 
 _BESSEL = {f"k{order}": f"modified_bessel_k{order}" for order in "01"}
@@ -275,6 +277,16 @@ class Torch(Generic):
                 dtype = self.torch.promote_types(x1.dtype, x2.dtype)
                 x1, x2 = x1.to(dtype), x2.to(dtype)
         return self.torch.where(condition, x1, x2)
+
+    def cross_correlation(self, x, w, /, *, stride, padding, dilation, groups, spacing):
+        """PyTorch's own over one to three axes; the zeros around and between are put in before."""
+        n = x.ndim - 2
+        if n > 3 or not x.dtype.is_floating_point or 0 in (*x.shape, *w.shape):
+            return composites["cross_correlation"](
+                self, x, w, stride=stride, padding=padding, dilation=dilation, groups=groups, spacing=spacing
+            )
+        own = getattr(self.torch.nn.functional, f"conv{n}d")
+        return own(spread(self, x, padding, spacing), w, stride=stride, dilation=dilation, groups=groups)
 
     # torch has no arithmetic on unsigned integers of 16 bits and more: it is done in int64, right up to 2**63
 
