@@ -14,3 +14,6 @@ from .layers import Sequential as Sequential
 from .losses import cross_entropy as cross_entropy
 from .losses import mse_loss as mse_loss
 from .module import Module as Module
+from .recurrent import GRU as GRU
+from .recurrent import LSTM as LSTM
+from .recurrent import RNN as RNN

@@ -1,0 +1,17 @@
+"""Parameters as they start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xgrad as xg
+
+
+def uniform(random: xg.random.Generator, bound: float, shape: tuple[int, ...], device: Any, dtype: Any) -> xg.Tensor:
+    """A parameter that starts uniform between ``-bound`` and ``bound``."""
+    return xg.Tensor(random.uniform(-bound, bound, shape), device=device, dtype=dtype)
+
+
+def zeros(shape: tuple[int, ...], device: Any, dtype: Any) -> xg.Tensor:
+    """A parameter that starts as zeros."""
+    return xg.zeros(shape, device=device, dtype=dtype, requires_grad=True)
