@@ -1,7 +1,9 @@
 """Trees: nested tuples, lists, dicts, named tuples and dataclasses of arrays, taken apart and put together again.
 
 None is a tree without leaves.  Dict entries come in the order of their insertion, and trees are matched by key.  Fields
-of a dataclass with ``metadata={"static": True}`` belong to the structure, not to the leaves.
+of a dataclass with ``metadata={"static": True}`` belong to the structure, not to the leaves.  A class that is to be a
+container is made one with ``register``, or by a method ``__tree__()`` that its subclasses inherit: it returns a dict of
+the children by name, and a function that makes a like instance from such a dict.
 """
 
 from __future__ import annotations
@@ -175,6 +177,10 @@ def _parts(tree: Any) -> tuple[list[Any], tuple[Any, ...], Callable[[list[Any]],
         named = dict(apart(tree))
         keys = tuple(named)
         return list(named.values()), keys, lambda made: together(**dict(zip(keys, made, strict=True)))
+    if hasattr(kind, "__tree__"):
+        named, join = tree.__tree__()
+        keys = tuple(named)
+        return list(named.values()), keys, lambda made: join(dict(zip(keys, made, strict=True)))
     if hasattr(kind, "__dataclass_fields__"):
         names, static = _fields(kind)
         kept = {name: getattr(tree, name) for name in static}
