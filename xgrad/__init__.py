@@ -285,6 +285,8 @@ from .ops.utility import diff as diff
 from .ops.windows import convolution as convolution
 from .ops.windows import sliding_window_view as sliding_window_view
 from .reverse import no_grad as no_grad
+from .saving import load as load
+from .saving import save as save
 from .tensor import Tensor as Tensor
 from .transforms import checkpoint as checkpoint
 from .transforms import custom_jvp as custom_jvp
