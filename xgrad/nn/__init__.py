@@ -4,6 +4,8 @@ A layer is a ``Module``, an activation a plain function; ``Sequential`` takes bo
 the parameters are on, and nothing reads a value back from a device while it computes a loss or a gradient.
 """
 
+from .attention import MultiheadAttention as MultiheadAttention
+from .attention import scaled_dot_product_attention as scaled_dot_product_attention
 from .functional import gelu as gelu
 from .functional import log_softmax as log_softmax
 from .functional import relu as relu
