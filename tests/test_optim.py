@@ -240,5 +240,5 @@ def test_bounds_of_clipping_are_checked():
     x = xg.Tensor([1.0])
     with pytest.raises(ValueError, match="clip_grad_norm: max_norm must be at least 0; got -1"):
         optim.clip_grad_norm([x], -1)
-    with pytest.raises(ValueError, match="clip_grad_value: max_value must be at least 0; got -1"):
+    with pytest.raises(ValueError, match="clip_grad_value: clip_value must be at least 0; got -1"):
         optim.clip_grad_value([x], -1)
