@@ -1,11 +1,13 @@
 """xgrad: gradients for array code, on whatever array library holds the array."""
 
 from . import bridges as bridges
+from . import data as data
 from . import fft as fft
 from . import hooks as hooks
 from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
+from . import plot as plot
 from . import random as random
 from . import special as special
 from . import testing as testing
