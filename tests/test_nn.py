@@ -14,6 +14,14 @@ FUNCTIONS = {
     "tanh": (nn.tanh, lambda F, x: F.tanh(x)),
     "gelu": (nn.gelu, lambda F, x: F.gelu(x)),
     "gelu tanh": (lambda x: nn.gelu(x, approximate="tanh"), lambda F, x: F.gelu(x, approximate="tanh")),
+    "leaky_relu": (lambda x: nn.leaky_relu(x, 0.2), lambda F, x: F.leaky_relu(x, 0.2)),
+    "leaky_relu default": (nn.leaky_relu, lambda F, x: F.leaky_relu(x)),
+    "elu": (nn.elu, lambda F, x: F.elu(x)),
+    "elu alpha": (lambda x: nn.elu(x, alpha=0.7), lambda F, x: F.elu(x, alpha=0.7)),
+    "silu": (nn.silu, lambda F, x: F.silu(x)),
+    "softplus": (nn.softplus, lambda F, x: F.softplus(x)),
+    "softplus options": (lambda x: nn.softplus(x, 1.5, 2.0), lambda F, x: F.softplus(x, 1.5, 2.0)),
+    "sigmoid": (nn.sigmoid, lambda F, x: F.sigmoid(x)),
     "softmax": (nn.softmax, lambda F, x: F.softmax(x, dim=-1)),
     "softmax axis 1": (lambda x: nn.softmax(x, axis=1), lambda F, x: F.softmax(x, dim=1)),
     "log_softmax": (nn.log_softmax, lambda F, x: F.log_softmax(x, dim=-1)),
@@ -69,6 +77,68 @@ def test_values_by_formula(device):
     np.testing.assert_allclose(nn.log_softmax(leaf(x, device), axis=0).detach().numpy(), expected, **TIGHT)
 
 
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_glu_is_pytorchs(axis, device, rng, torch):
+    value = rng.standard_normal((3, 4, 6))
+    x, t = leaf(value, device), torch.tensor(value, requires_grad=True)
+    y, z = nn.glu(x, axis), torch.nn.functional.glu(t, axis)
+    ct = rng.standard_normal(y.shape)
+    y.backward(ct)
+    z.backward(torch.tensor(ct))
+    np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), **TIGHT)
+    np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), **TIGHT)
+    with pytest.raises(ValueError, match="glu: the axis must be of even length; got 3"):
+        nn.glu(x, 0)
+
+
+def test_slopes_at_the_kinks_are_pytorchs(device, torch):
+    for ours, theirs in (FUNCTIONS["leaky_relu"], FUNCTIONS["elu alpha"]):
+        x, t = leaf([0.0, -0.0], device), torch.tensor([0.0, -0.0], dtype=torch.float64, requires_grad=True)
+        ours(x).sum().backward()
+        theirs(torch.nn.functional, t).sum().backward()
+        np.testing.assert_array_equal(x.grad.numpy(), t.grad.numpy())
+
+
+@pytest.mark.parametrize("name", ["elu", "silu", "softplus", "sigmoid", "leaky_relu", "gelu"])
+def test_functions_of_huge_numbers_have_finite_gradients(name, device):
+    x = leaf([-1e4, -800.0, 800.0, 1e4], device)
+    y = FUNCTIONS[name][0](x)
+    y.sum().backward()
+    assert np.isfinite(y.detach().numpy()).all()
+    assert np.isfinite(x.grad.numpy()).all()
+
+
+MODULES = {
+    "ReLU()": (nn.ReLU(), nn.relu, "ReLU"),
+    "LeakyReLU(0.2)": (nn.LeakyReLU(0.2), lambda x: nn.leaky_relu(x, 0.2), "LeakyReLU(negative_slope=0.2)"),
+    "ELU(alpha=0.5)": (nn.ELU(alpha=0.5), lambda x: nn.elu(x, 0.5), "ELU(alpha=0.5)"),
+    "GELU": (nn.GELU("tanh"), lambda x: nn.gelu(x, "tanh"), "GELU(approximate='tanh')"),
+    "SiLU": (nn.SiLU(), nn.silu, "SiLU"),
+    "Softplus": (nn.Softplus(2.0), lambda x: nn.softplus(x, 2.0), "Softplus(beta=2.0)"),
+    "Tanh": (nn.Tanh(), nn.tanh, "Tanh"),
+    "Sigmoid": (nn.Sigmoid(), nn.sigmoid, "Sigmoid"),
+    "Softmax": (nn.Softmax(axis=0), lambda x: nn.softmax(x, 0), "Softmax(axis=0)"),
+    "LogSoftmax": (nn.LogSoftmax(), nn.log_softmax, "LogSoftmax"),
+    "GLU": (nn.GLU(0), lambda x: nn.glu(x, 0), "GLU(axis=0)"),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_an_activation_may_be_a_module(name, rng):
+    module, function, shown = MODULES[name]
+    x = rng.standard_normal((4, 3))
+    np.testing.assert_array_equal(module(x).numpy(), function(x).numpy())
+    assert repr(module) == shown
+    assert not list(module.parameters())
+
+
+def test_a_module_of_a_function_takes_its_options_only():
+    with pytest.raises(TypeError, match=r"ReLU: .*unexpected keyword argument 'inplace'; it takes no options"):
+        nn.ReLU(inplace=True)
+    with pytest.raises(TypeError, match=r"ELU: too many positional arguments; it takes alpha"):
+        nn.ELU(1.0, 2.0)
+
+
 def test_functions_take_raw_arrays_too():
     assert nn.relu(np.array([-1.0, 2.0])).tolist() == [0.0, 2.0]
     assert nn.softmax([1.0, 1.0]).tolist() == [0.5, 0.5]
@@ -95,7 +165,9 @@ def test_softmax_of_huge_and_infinite_numbers_is_finite(function, device):
     assert np.isfinite(x.grad.numpy()).all()
 
 
-@pytest.mark.parametrize("function", [nn.softmax, nn.log_softmax, nn.gelu])
+@pytest.mark.parametrize(
+    "function", [nn.softmax, nn.log_softmax, nn.gelu, nn.leaky_relu, nn.elu, nn.silu, nn.softplus, nn.sigmoid, nn.glu]
+)
 def test_functions_of_integers_are_type_errors(function, device):
     with pytest.raises(TypeError, match=r"x must be real floating; got int64.*astype"):
         function(xg.asarray([1, 2], device=device))
@@ -125,9 +197,9 @@ def test_cross_entropy_is_pytorchs(reduction, dtype, device, rng, torch):
     np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), **TIGHT)
 
 
-def test_cross_entropy_has_its_classes_last(device, rng):
+def test_cross_entropy_may_have_its_classes_last(device, rng):
     value, targets = rng.standard_normal((2, 3, 5)), rng.integers(0, 5, (2, 3))
-    loss = nn.cross_entropy(leaf(value, device), targets, reduction="none")
+    loss = nn.cross_entropy(leaf(value, device), targets, reduction="none", axis=-1)
     log_p = value - np.log(np.exp(value).sum(-1, keepdims=True))
     np.testing.assert_allclose(
         loss.detach().numpy(), -np.take_along_axis(log_p, targets[..., None], -1)[..., 0], **TIGHT
@@ -488,7 +560,7 @@ def test_a_model_learns(device, rng):
 
 @pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, 0.9, 0.01, True), lambda p: optim.Adam(p, 0.1)])
 def test_a_training_step_never_reads_from_the_device(make, device, rng, monkeypatch):
-    monkeypatch.setattr("xgrad.nn.losses._check_range", lambda *a: None)  # done only where the host holds the targets
+    monkeypatch.setattr("xgrad.nn.class_losses.in_range", lambda *a: None)  # done only where the host holds the targets
     model, x, y = classifier(device, rng)
     optimiser = make(model.parameters())
 

@@ -252,8 +252,8 @@ class Module(Holder):
         name = type(self).__name__
         if id(self) in above:  # a part that points back at the whole
             return [f"{name}, see above"]
-        described = self.describe()
-        lines = [(f"{name}({described})" if described else name) + f": {self._counts()}"]
+        described, counts = self.describe(), _counts(self)
+        lines = [name + (f"({described})" if described else "") + (f": {counts}" if counts else "")]
         for name, part in parts(self):
             if isinstance(part, Module):
                 first, *rest = part._lines({*above, id(self)})
@@ -262,12 +262,15 @@ class Module(Holder):
                 lines += [f"  {name}: {getattr(part, '__name__', type(part).__name__)}"]
         return lines
 
-    def _counts(self) -> str:
-        count, frozen = (
-            sum(math.prod(getattr(value, "shape", ())) for _, value in self._named(role))
-            for role in (PARAMETER, FROZEN)
-        )
-        return f"{count:,} parameter{'' if count == 1 else 's'}" + (f", {frozen:,} frozen" if frozen else "")
+
+def _counts(module: Module) -> str:
+    """How many numbers are trained and how many are frozen; nothing where there are none."""
+    count, frozen = (
+        sum(math.prod(getattr(value, "shape", ())) for _, value in module._named(role)) for role in (PARAMETER, FROZEN)
+    )
+    if not count + frozen:
+        return ""
+    return f"{count:,} parameter{'' if count == 1 else 's'}" + (f", {frozen:,} frozen" if frozen else "")
 
 
 # Changing a Tensor in its place ---------------------------------------------------------------------------------------
