@@ -173,18 +173,26 @@ def train_test_split(
     """
     known = _equally_long("train_test_split", arrays)
     n = len(known[0])
-    count = test_size if isinstance(test_size, int | np.integer) else int(np.ceil(n * test_size))
-    if not 0 < count < n or (not isinstance(test_size, int | np.integer) and not 0 < test_size < 1):
-        raise ValueError(
-            f"train_test_split: test_size must leave samples in both parts; got {test_size!r} for {n} samples. "
-            "Give a number between 0 and 1, or how many samples to keep for testing."
-        )
+    count = _test_count(n, test_size)
     order = np.random.default_rng(seed_from(generator)).permutation(n)
     if stratify is None:
         test = np.arange(n) < count
     else:
-        test = _in_proportion(_equally_long("train_test_split", (stratify, *known))[0], order, int(count))
+        test = _in_proportion(_equally_long("train_test_split", (stratify, *known))[0], order, count)
     return [array[part] for array in known for part in (order[~test], order[test])]
+
+
+def _test_count(n: int, test_size: Any) -> int:
+    if isinstance(test_size, int | np.integer):
+        count = int(test_size)
+    else:
+        count = int(np.ceil(n * test_size)) if 0 < test_size < 1 else 0
+    if not 0 < count < n:
+        raise ValueError(
+            f"train_test_split: test_size must leave samples in both parts; got {test_size!r} for {n} samples. "
+            "Give a number between 0 and 1, or how many samples to keep for testing."
+        )
+    return count
 
 
 def _in_proportion(labels: Any, order: np.ndarray, count: int) -> np.ndarray:

@@ -25,9 +25,9 @@ def moved_ahead(batches: Iterable[Any], copier: Any) -> Generator[Any, None, Non
     batches : iterable of tree
         Batches of host arrays.
     copier : object
-        Of a device.  ``start(arrays)`` takes a list of NumPy arrays and Tensors and begins to copy them without
-        waiting; it must not look at the arrays after it has returned.  ``finish(started)`` takes what ``start`` gave
-        and answers with the Tensors, which later work on the device may use.
+        Of a device.  ``start(arrays)`` takes a list of NumPy arrays, Tensors and arrays of other libraries and begins
+        to copy them without waiting; it must not look at them after it has returned.  ``finish(started)`` takes what
+        ``start`` gave and answers with the Tensors, which later work on the device may use.
     """
     waiting = None
     for batch in batches:
@@ -44,7 +44,7 @@ def _with_arrays(
 ) -> Callable[[], Any]:
     """Start with the arrays of a batch; the function returned finishes, and puts the Tensors in their places."""
     leaves, build = pytree.flatten(batch)
-    places = [i for i, leaf in enumerate(leaves) if _is_numeric(leaf)]
+    places = [i for i, leaf in enumerate(leaves) if _is_array(leaf)]
     started = start([leaves[i] for i in places])
 
     def whole() -> Any:
@@ -55,5 +55,7 @@ def _with_arrays(
     return whole
 
 
-def _is_numeric(leaf: Any) -> bool:
-    return isinstance(leaf, xg.Tensor) or (isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind in "biufc")
+def _is_array(leaf: Any) -> bool:
+    if isinstance(leaf, np.ndarray | np.generic):
+        return leaf.dtype.kind in "biufc"
+    return hasattr(leaf, "__dlpack__")  # a Tensor, or an array of another library
