@@ -79,5 +79,21 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
     ],
     "special.softmax": [(("R 3 4",), {}), (("R 3 4",), {"axis": 0}), (("R 2 3 4",), {"axis": (0, -1)})],
     "special.softmax_cross_entropy": [(("R 4 3", "N 4"), {}), (("R 2 1 3", "N 2 1"), {}), (("R 3", "N"), {})],
+    "special.relu": [(("R 2 3",), {}), (("R",), {})],
+    "special.gelu": [(("R 2 3",), m) for m in ({}, {"approximate": "tanh"})],
+    "special.silu": [(("R 2 3",), {}), (("R 0 2",), {})],
+    "special.linear": [
+        (("R 2 4 3", "R 5 3", "R 5"), {}),
+        (("R 4 3", "R 5 3"), {}),
+        (("R 3", "R 2 3", "R 2"), {}),
+        (("R 0 3", "R 2 3", "R 2"), {}),
+    ],
+    "special.layer_norm": [
+        (("R 4 3", "R 3", "R 3"), {}),
+        (("R 2 4 3", "R 3"), {"eps": 0.1}),
+        (("R 2 4 3",), {"axis": (-2, -1)}),
+        (("R 2 4 3", "R 4 3", "R 4 3"), {"axis": (1, 2)}),
+        (("R 4 3", "R 4 1", "R"), {"axis": 0}),
+    ],
     "special.log_softmax": [(("R 3 4",), {}), (("R 3 4",), {"axis": 0}), (("R 2 3 4",), {"axis": (0, -1)})],
 }

@@ -9,7 +9,9 @@ import numpy as np
 
 from ..registry import composites
 
-OWN = frozenset(("special.softmax", "special.log_softmax", "special.softmax_cross_entropy"))  # not elementwise
+_LINES = ["softmax", "softmax_grad", "log_softmax", "softmax_cross_entropy", "softmax_cross_entropy_grad"]
+_LINES += ["layer_norm", "layer_norm_grad", "linear"]
+OWN = frozenset(f"special.{name}" for name in _LINES)  # xgrad's own on every library, and not element by element
 
 
 class Extension:

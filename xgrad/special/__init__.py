@@ -72,3 +72,8 @@ from .incomplete import fdtrc as fdtrc
 from .incomplete import gammainc as gammainc
 from .incomplete import gammaincc as gammaincc
 from .incomplete import stdtr as stdtr
+from .neural import gelu as gelu
+from .neural import layer_norm as layer_norm
+from .neural import linear as linear
+from .neural import relu as relu
+from .neural import silu as silu

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ..axes import keepdims_shape, normalise_axes
-from ..core import primitive
+from ..core import composite, primitive
 from ..registry import functions as xp
 from ..registry import register
 
@@ -66,11 +66,13 @@ def softmax(x, /, *, axis=None):
 
 @softmax.vjp
 def softmax_vjp(xp, out, x, *, axis=None):
-    def pullback(ct):
-        weighted = ct * out
-        return weighted - out * xp.sum(weighted, axis=axis, keepdims=True)
+    return lambda ct: xp.special.softmax_grad(ct, out, axis)
 
-    return pullback
+
+@composite
+def softmax_grad(xp, ct, out, axis, /):
+    """``out * (ct - sum(ct * out))``."""
+    return out * (ct - xp.sum(ct * out, axis=axis, keepdims=True))
 
 
 @primitive(floating=True)
@@ -90,12 +92,15 @@ def softmax_cross_entropy(x, labels, /):
 
 @softmax_cross_entropy.vjp
 def softmax_cross_entropy_vjp(xp, out, x, labels):
-    def pullback(ct):
-        classes = xp.arange(x.shape[-1], device=xp.device(x))
-        hit = xp.equal(classes, xp.astype(labels[..., None], classes.dtype))  # narrow labels cannot count all classes
-        return ct[..., None] * (xp.special.softmax(x, axis=-1) - xp.astype(hit, x.dtype))
+    return lambda ct: xp.special.softmax_cross_entropy_grad(ct, x, labels), None
 
-    return pullback, None
+
+@composite
+def softmax_cross_entropy_grad(xp, ct, x, labels, /):
+    """The cotangent times the probabilities, less 1 at the labels."""
+    classes = xp.arange(x.shape[-1], device=xp.device(x))
+    hit = xp.equal(classes, xp.astype(labels[..., None], classes.dtype))  # narrow labels cannot count all classes
+    return ct[..., None] * (xp.special.softmax(x, axis=-1) - xp.astype(hit, x.dtype))
 
 
 def _shifted(x, axis):

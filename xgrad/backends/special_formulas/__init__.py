@@ -6,3 +6,4 @@ from . import error as error
 from . import exponentials as exponentials
 from . import gamma as gamma
 from . import incomplete as incomplete
+from . import neural as neural

@@ -1,0 +1,104 @@
+"""Functions of neural networks: a backend's own versions against the formulas, special values, wrong arguments."""
+
+import math
+
+import numpy as np
+import pytest
+
+import xgrad as xg
+from xgrad.backends import get, numpy_special
+from xgrad.registry import composites
+
+DTYPES = (np.float32, np.float64)
+
+
+def calls(rng, dtype):
+    """Every function that NumPy has a version of its own for, with arguments."""
+
+    def normal(*shape):
+        return rng.standard_normal(shape).astype(dtype)
+
+    x, ct, weight, bias = normal(3, 41, 5), normal(3, 41, 5), normal(5), normal(5)
+    labels = rng.integers(0, 5, (3, 41))
+    p = composites["special.softmax"](get("numpy"), x, axis=-1)
+    yield "softmax", (x,), {"axis": -1}
+    yield "softmax", (x,), {"axis": 1}
+    yield "softmax", (x[0, 0],), {"axis": None}
+    yield "softmax", (x.transpose(2, 0, 1),), {"axis": 2}
+    yield "softmax_grad", (ct, p, -1), {}
+    yield "softmax_grad", (ct, p, (0, 2)), {}
+    for kind in (np.int64, np.uint8, np.int8, np.uint64):
+        yield "softmax_cross_entropy", (x, labels.astype(kind)), {}
+        yield "softmax_cross_entropy_grad", (ct[..., 0], x, labels.astype(kind)), {}
+    for name in ("relu", "silu"):
+        yield name, (x,), {}
+        yield f"{name}_grad", (ct, x), {}
+    for approximate in ("none", "tanh"):
+        yield "gelu", (x,), {"approximate": approximate}
+        yield "gelu_grad", (ct, x, approximate), {}
+    for b in (bias, None):
+        yield "linear", (x, normal(7, 5), normal(7) if b is not None else None), {}
+        for w in (weight, None):
+            yield "layer_norm", (x, w, b), {"eps": 0.01}
+            yield "layer_norm", (x, w, b), {"axis": (2,)}
+            yield "layer_norm_grad", (ct, x, w, b is not None, -1, 0.01), {}
+    yield "layer_norm", (x,), {"axis": (1, 2)}
+    yield "layer_norm", (x, normal(3, 41, 5)), {}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("block", [16, 200, 1 << 17])
+def test_numpys_versions_are_the_formulas(dtype, block, rng, monkeypatch):
+    monkeypatch.setattr(numpy_special, "_BLOCK", block)
+    xp = get("numpy")
+    for name, args, options in calls(rng, dtype):
+        before = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
+        ours = getattr(xp.special, name)(*args, **options)
+        formula = composites[f"special.{name}"](xp, *args, **options)
+        for a, b in zip(before, args, strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=f"{name} changed an argument")
+        for i, (a, b) in enumerate(zip(*((v if isinstance(v, tuple) else (v,)) for v in (ours, formula)), strict=True)):
+            if b is None:
+                assert a is None
+                continue
+            if name == "layer_norm_grad" and i:  # summed on the way
+                a, b = a.reshape(-1), b.reshape(-1, b.shape[-1]).sum(axis=0) if a.ndim == 1 else b.reshape(-1)
+            assert a.dtype == dtype and a.shape == b.shape, name
+            np.testing.assert_allclose(a, b, rtol=2e-4 if dtype == np.float32 else 1e-11, atol=1e-5, err_msg=name)
+
+
+def test_lines_of_infinities(device):
+    lines = np.array([[-math.inf, 0.0, 1.0], [-math.inf] * 3, [math.inf, 0.0, 1.0], [math.nan, 0.0, 1.0]])
+    with np.errstate(invalid="ignore"):
+        out = xg.special.softmax(xg.asarray(lines, device=device), axis=-1).numpy()
+    e = math.exp(1.0)
+    np.testing.assert_allclose(out[0], [0.0, 1 / (1 + e), e / (1 + e)])
+    np.testing.assert_array_equal(out[1], 0.0)
+    np.testing.assert_array_equal(out[2], [math.nan, 0.0, 0.0])
+    assert np.isnan(out[3]).all()
+    losses = xg.special.softmax_cross_entropy(xg.asarray(lines[:2], device=device), xg.asarray([1, 1], device=device))
+    np.testing.assert_allclose(losses.numpy(), [math.log(1 + e), math.inf])
+
+
+def test_a_label_out_of_range_is_refused():
+    x = xg.Tensor(np.zeros((2, 3)))
+    for label in (3, -1):
+        for kind in (np.int64, np.int8):
+            with pytest.raises(IndexError, match="labels must be from 0 to 2"):
+                xg.special.softmax_cross_entropy(x, xg.asarray(np.array([0, label], dtype=kind)))
+
+
+def test_relu_at_the_edge(device):
+    x = xg.Tensor(np.array([-math.inf, -1.0, 0.0, 2.0, math.inf, math.nan]), device=device)
+    y = xg.special.relu(x)
+    np.testing.assert_array_equal(y.detach().numpy(), [0, 0, 0, 2, math.inf, math.nan])
+    y.backward(xg.asarray([math.nan, math.inf, math.nan, 3.0, 4.0, 5.0], device=device))
+    np.testing.assert_array_equal(x.grad.numpy(), [0, 0, 0, 3, 4, 5])  # what is masked out gets 0, not NaN
+    whole = xg.special.relu(xg.asarray([-2, 3], device=device))
+    assert whole.dtype == np.int64 and whole.numpy().tolist() == [0, 3]
+
+
+def test_gelu_and_silu_at_large_arguments(device):
+    x = xg.asarray([-200.0, 200.0], device=device)
+    for y in (xg.special.gelu(x), xg.special.gelu(x, approximate="tanh"), xg.special.silu(x)):
+        np.testing.assert_allclose(y.numpy(), [0.0, 200.0], atol=1e-80)

@@ -1,0 +1,271 @@
+"""Special functions on NumPy: SciPy's where it is installed, and those of neural networks with few passes over memory.
+
+What works line by line does so in blocks of lines that fit into a cache: every pass but the first then reads the cache.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..registry import composites
+from .extension import Extension
+from .special_formulas.neural import GELU_CUBE, GELU_SLOPE
+
+_BLOCK = 1 << 17  # bytes of a block of lines; half of a small second-level cache
+_reduce_sum, _reduce_max = np.add.reduce, np.maximum.reduce
+
+
+def _blocks(x: np.ndarray) -> Iterator[slice]:
+    """Blocks of the first axis."""
+    step = max(1, _BLOCK // max(x.itemsize * x[:1].size, 1))
+    return (slice(i, i + step) for i in range(0, len(x), step))
+
+
+def _lines(x: np.ndarray) -> np.ndarray:
+    """``x`` as lines along its last axis, contiguous."""
+    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+
+
+def _last(axis: Any, ndim: int) -> bool:
+    return axis in (-1, ndim - 1, (-1,), (ndim - 1,)) or (axis is None and ndim == 1)
+
+
+@functools.cache
+def _largest(dtype: np.dtype) -> Any:
+    return np.finfo(dtype).max
+
+
+def _exponentials(x: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``exp`` of lines less their largest element into ``out``; that element, and the sums, no smaller than 1/2.
+
+    A line of nothing but -inf has exponentials of 0, by ``initial``; an infinity makes no NaN of its neighbours.
+    """
+    largest = _largest(x.dtype)
+    top = _reduce_max(x, axis=-1, keepdims=True, initial=-largest)
+    np.minimum(top, largest, out=top)
+    np.subtract(x, top, out=out)
+    np.exp(out, out=out)
+    total = _reduce_sum(out, axis=-1, keepdims=True)
+    return top, np.maximum(total, 0.5, out=total)
+
+
+class Special(Extension):
+    """``scipy.special`` where SciPy is installed."""
+
+    def module(self) -> Any:
+        """Imported at the first use."""
+        try:
+            return importlib.import_module("scipy.special")
+        except ImportError:
+            return None
+
+    def _formula(self, name: str) -> Any:
+        return functools.partial(composites[f"special.{name}"], self.xp)
+
+    # Normalised exponentials ----------------------------------------------------------------------------------------
+
+    def softmax(self, x, /, *, axis=None):
+        """Line by line."""
+        if x.dtype.kind != "f" or not _last(axis, x.ndim) or not x.size:
+            return self._formula("softmax")(x, axis=axis)
+        lines = _lines(x)
+        out = np.empty_like(lines)
+        for block in _blocks(lines):
+            part = out[block]
+            part /= _exponentials(lines[block], part)[1]
+        return out.reshape(x.shape)
+
+    def softmax_grad(self, ct, out, axis, /):
+        """Line by line."""
+        if not _last(axis, out.ndim) or not out.size or ct.dtype != out.dtype or ct.shape != out.shape:
+            return self._formula("softmax_grad")(ct, out, axis)
+        lines, cts = _lines(out), _lines(ct)
+        made = np.empty_like(lines)
+        for block in _blocks(lines):
+            line, part = lines[block], made[block]
+            np.multiply(cts[block], line, out=part)
+            total = _reduce_sum(part, axis=-1, keepdims=True)
+            np.subtract(cts[block], total, out=part)
+            part *= line
+        return made.reshape(out.shape)
+
+    def softmax_cross_entropy(self, x, labels, /):
+        """One pass of exponentials."""
+        if not self._labelled(x, labels):
+            return self._formula("softmax_cross_entropy")(x, labels)
+        lines = _lines(x)
+        unsigned = labels.reshape(-1).view(f"u{labels.itemsize}")  # a negative label is a large one
+        if _reduce_max(unsigned) >= lines.shape[-1]:
+            raise IndexError(f"labels must be from 0 to {lines.shape[-1] - 1}")
+        losses, shifted = np.empty((2, len(lines)), x.dtype)
+        chosen = lines.reshape(-1)[self._places(lines, labels)]
+        for block in _blocks(lines):
+            line = lines[block]
+            top, total = _exponentials(line, np.empty_like(line))
+            np.log(total[:, 0], out=losses[block])
+            np.subtract(chosen[block], top[:, 0], out=shifted[block])
+        losses -= shifted
+        return losses.reshape(labels.shape)
+
+    def softmax_cross_entropy_grad(self, ct, x, labels, /):
+        """The probabilities, changed in place."""
+        if not self._labelled(x, labels) or ct.dtype != x.dtype:
+            return self._formula("softmax_cross_entropy_grad")(ct, x, labels)
+        lines = _lines(x)
+        out = np.empty_like(lines)
+        for block in _blocks(lines):
+            part = out[block]
+            part /= _exponentials(lines[block], part)[1]
+        out.reshape(-1)[self._places(lines, labels)] -= 1
+        out *= ct.reshape(-1, 1)
+        return out.reshape(x.shape)
+
+    @staticmethod
+    def _places(lines: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        rows, classes = lines.shape
+        return np.arange(0, rows * classes, classes) + labels.reshape(-1).astype(np.intp, copy=False)
+
+    @staticmethod
+    def _labelled(x: np.ndarray, labels: np.ndarray) -> bool:
+        """Whether this is the usual case."""
+        return x.dtype.kind == "f" and x.size > 0 and labels.dtype.kind in "iu" and labels.shape == x.shape[:-1]
+
+    # Activations ----------------------------------------------------------------------------------------------------
+
+    def relu(self, x, /):
+        """The larger one of ``x`` and 0."""
+        return np.maximum(x, 0)
+
+    def gelu(self, x, /, *, approximate="none"):
+        """In blocks."""
+        if approximate == "none":
+            return self._blockwise(self._gelu, x)
+        return self._blockwise(self._gelu_by_tanh, x)
+
+    def _gelu(self, x):
+        t = self.erf(x * math.sqrt(0.5))
+        t += 1.0
+        t *= x
+        t *= 0.5
+        return t
+
+    @staticmethod
+    def _gelu_by_tanh(x):
+        t = x * x
+        t *= GELU_SLOPE * GELU_CUBE
+        t += GELU_SLOPE
+        t *= x
+        np.tanh(t, out=t)
+        t += 1.0
+        t *= x
+        t *= 0.5
+        return t
+
+    def gelu_grad(self, ct, x, approximate, /):
+        """In blocks."""
+        return self._blockwise(lambda c, v: composites["special.gelu_grad"](self.xp, c, v, approximate), ct, x)
+
+    def silu(self, x, /):
+        """In blocks."""
+        return self._blockwise(lambda v: v * self.expit(v), x)
+
+    def silu_grad(self, ct, x, /):
+        """In blocks."""
+        return self._blockwise(lambda c, v: composites["special.silu_grad"](self.xp, c, v), ct, x)
+
+    @staticmethod
+    def _blockwise(function, *arrays):
+        """An elementwise function of arrays of one shape, in blocks where they are large."""
+        first = arrays[0]
+        if first.nbytes <= 2 * _BLOCK or not all(a.shape == first.shape and a.flags.c_contiguous for a in arrays):
+            return function(*arrays)
+        flat = [a.reshape(-1) for a in arrays]
+        step = _BLOCK // first.itemsize
+        head = function(*(f[:step] for f in flat))
+        out = np.empty(first.size, head.dtype)
+        out[:step] = head
+        for i in range(step, first.size, step):
+            out[i : i + step] = function(*(f[i : i + step] for f in flat))
+        return out.reshape(first.shape)
+
+    # Layers ---------------------------------------------------------------------------------------------------------
+
+    def linear(self, x, weight, bias=None, /):
+        """The sum in place."""
+        out = np.matmul(x, weight.T)
+        if bias is None:
+            return out
+        return np.add(out, bias, out=out) if bias.dtype == out.dtype else out + bias
+
+    def layer_norm(self, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5):
+        """Line by line."""
+        if not self._lines_fit(x, (weight, bias), axis):
+            return self._formula("layer_norm")(x, weight, bias, axis=axis, eps=eps)
+        lines = _lines(x)
+        out = np.empty_like(lines)
+        for block in _blocks(lines):
+            part = self._normal(lines[block], out[block], eps)[0]
+            if weight is not None:
+                part *= weight
+            if bias is not None:
+                part += bias
+        return out.reshape(x.shape)
+
+    def layer_norm_grad(self, ct, x, weight, bias, axis, eps, /):
+        """Line by line, with the cotangents of weight and bias summed on the way."""
+        if not self._lines_fit(x, (weight,), axis) or ct.shape != x.shape or ct.dtype != x.dtype:
+            return self._formula("layer_norm_grad")(ct, x, weight, bias, axis, eps)
+        lines, cts = _lines(x), _lines(ct)
+        n = x.shape[-1]
+        to_x = np.empty_like(lines)
+        to_weight, to_bias = np.zeros((2, n), x.dtype)
+        for block in _blocks(lines):
+            c, part = cts[block], to_x[block]
+            normal, scale = self._normal(lines[block], np.empty_like(part), eps)
+            if bias:
+                to_bias += _reduce_sum(c, axis=0)
+            np.multiply(c, normal, out=part)
+            if weight is not None:
+                to_weight += _reduce_sum(part, axis=0)
+                part *= weight
+                c = c * weight
+            along = _reduce_sum(part, axis=-1, keepdims=True)
+            along /= n
+            normal *= along
+            mean = _reduce_sum(c, axis=-1, keepdims=True)
+            mean /= n
+            np.subtract(c, mean, out=part)
+            part -= normal
+            part *= scale
+        return to_x.reshape(x.shape), None if weight is None else to_weight, to_bias if bias else None
+
+    @staticmethod
+    def _normal(lines, out, eps):
+        """Lines of mean 0 and variance 1 into ``out``, and what they were multiplied by."""
+        n = lines.shape[-1]
+        mean = _reduce_sum(lines, axis=-1, keepdims=True)
+        mean /= n
+        np.subtract(lines, mean, out=out)
+        scale = np.einsum("ij,ij->i", out, out)[:, None]
+        scale /= n
+        scale += eps
+        np.sqrt(scale, out=scale)
+        np.divide(1.0, scale, out=scale)
+        out *= scale
+        return out, scale
+
+    @staticmethod
+    def _lines_fit(x, others, axis):
+        """Whether this is the usual case: the last axis, one real dtype, weights of one line."""
+        return (
+            x.dtype in (np.float32, np.float64)
+            and x.size > 0
+            and _last(axis, x.ndim)
+            and all(o is None or (o.dtype == x.dtype and o.shape == x.shape[-1:]) for o in others)
+        )

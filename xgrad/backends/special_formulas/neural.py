@@ -1,0 +1,45 @@
+"""Functions of neural networks, in the dtype of their first argument."""
+
+from __future__ import annotations
+
+import math
+
+from ...registry import formula
+
+GELU_SLOPE, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715  # Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016)
+
+
+@formula("special.relu")
+def relu(xp, x, /):
+    """This way round a NaN is kept: ``where(x > 0, x, 0)`` would hide it."""
+    return xp.where(x <= 0, 0, x)
+
+
+@formula("special.gelu")
+def gelu(xp, x, /, *, approximate="none"):
+    """By the error function, or by the hyperbolic tangent."""
+    if approximate == "none":
+        return 0.5 * x * (1.0 + xp.special.erf(x * math.sqrt(0.5)))
+    return 0.5 * x * (1.0 + xp.tanh(x * (GELU_SLOPE + GELU_SLOPE * GELU_CUBE * (x * x))))
+
+
+@formula("special.silu")
+def silu(xp, x, /):
+    """A product."""
+    return x * xp.special.expit(x)
+
+
+@formula("special.linear")
+def linear(xp, x, weight, bias=None, /):
+    """A matrix product and a sum."""
+    out = xp.matmul(x, xp.matrix_transpose(weight))
+    return out if bias is None else out + bias
+
+
+@formula("special.layer_norm")
+def layer_norm(xp, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5):
+    """The variance from what is left when the mean is taken off."""
+    centred = x - xp.mean(x, axis=axis, keepdims=True)
+    out = centred / xp.sqrt(xp.mean(centred * centred, axis=axis, keepdims=True) + eps)
+    out = out if weight is None else out * weight
+    return out if bias is None else out + bias

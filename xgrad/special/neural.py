@@ -1,0 +1,97 @@
+"""What neural networks compute at every step: each a primitive, so that it is one node and a library may fuse it.
+
+The formulas here and in ``backends/special_formulas`` are the definition; a backend's faster version must agree.  The
+``..._grad`` functions are pullbacks with a name, for the same reason.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..backends.special_formulas.neural import GELU_CUBE, GELU_SLOPE
+from ..core import composite, primitive
+
+
+@primitive(vjp=lambda xp, out, x: lambda ct: xp.special.relu_grad(ct, out), selects=True, diagonal=True)
+def relu(x, /):
+    """The positive part: ``x`` where it is above 0, else 0; a NaN stays NaN."""
+
+
+@composite
+def relu_grad(xp, ct, out, /):
+    """The cotangent where ``relu`` passed its argument on."""
+    return xp.where(out <= 0, 0.0, ct)
+
+
+@primitive(floating=True, diagonal=True)
+def gelu(x, /, *, approximate="none"):
+    """``x`` times the probability that a standard normal variable is below it; or, approximately, by ``"tanh"``."""
+
+
+@gelu.vjp
+def gelu_vjp(xp, out, x, *, approximate="none"):
+    return lambda ct: xp.special.gelu_grad(ct, x, approximate)
+
+
+@composite
+def gelu_grad(xp, ct, x, approximate, /):
+    """The cotangent times the slope of ``gelu``."""
+    if approximate == "none":
+        density = xp.exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
+        return ct * (0.5 * (1.0 + xp.special.erf(x * math.sqrt(0.5))) + x * density)
+    t = xp.tanh(x * (GELU_SLOPE + GELU_SLOPE * GELU_CUBE * (x * x)))
+    inner = GELU_SLOPE + (3 * GELU_SLOPE * GELU_CUBE) * (x * x)
+    return ct * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner)
+
+
+@primitive(vjp=lambda xp, out, x: lambda ct: xp.special.silu_grad(ct, x), floating=True, diagonal=True)
+def silu(x, /):
+    """``x * expit(x)``, also called swish."""
+
+
+@composite
+def silu_grad(xp, ct, x, /):
+    """The cotangent times the slope of ``silu``."""
+    gate = xp.special.expit(x)
+    return ct * (gate + x * gate * (1.0 - gate))
+
+
+@primitive(arrays=3, promote=(0, 1, 2))
+def linear(x, weight, /, bias=None):
+    """``x @ weight.T + bias``: rows of ``weight`` are what every result is a product with; in one node."""
+
+
+@linear.vjp
+def linear_vjp(xp, out, x, weight, bias):
+    results, features = weight.shape
+
+    def to_weight(ct):
+        columns = xp.matrix_transpose(xp.reshape(ct, (math.prod(ct.shape[:-1]), results)))
+        return xp.matmul(columns, xp.reshape(x, (math.prod(x.shape[:-1]), features)))
+
+    return lambda ct: xp.matmul(ct, weight), to_weight, lambda ct: ct
+
+
+@primitive(floating=True, arrays=3, promote=(0, 1, 2))
+def layer_norm(x, /, weight=None, bias=None, *, axis=-1, eps=1e-5):
+    """``(x - mean) / sqrt(var + eps) * weight + bias``, with the mean and variance over ``axis``.
+
+    ``weight`` and ``bias`` are broadcast against ``x``.  Ba, Kiros and Hinton, "Layer normalization" (2016).
+    """
+
+
+@layer_norm.vjp
+def layer_norm_vjp(xp, out, x, weight, bias, *, axis=-1, eps=1e-5):
+    return lambda ct: xp.special.layer_norm_grad(ct, x, weight, bias is not None, axis, eps)
+
+
+@composite
+def layer_norm_grad(xp, ct, x, weight, bias, axis, eps, /):
+    """The cotangents of the three arguments, the last two not yet summed to their shapes."""
+    centred = x - xp.mean(x, axis=axis, keepdims=True)
+    scale = 1.0 / xp.sqrt(xp.mean(centred * centred, axis=axis, keepdims=True) + eps)
+    normal = centred * scale
+    inner = ct if weight is None else ct * weight
+    along = xp.mean(inner * normal, axis=axis, keepdims=True)
+    to_x = scale * (inner - xp.mean(inner, axis=axis, keepdims=True) - normal * along)
+    return to_x, None if weight is None else ct * normal, ct if bias else None
