@@ -136,13 +136,11 @@ def in_range(
 
 def spatial(layer: str, x: Any, axes: int, channels: int | None = None) -> xg.Tensor:
     """``x`` as a real floating Tensor (batch, channels, *extents) with so many extents, or one without a batch."""
-    x = xg.asarray(x)
-    if not xg.isdtype(x.dtype, "real floating"):
-        raise TypeError(f"{layer}: the input must be real floating; got {x.dtype}. Convert it with astype.")
+    x = floating(layer, "the input", x)
     if x.ndim not in (axes + 1, axes + 2) or channels not in (None, x.shape[-axes - 1]):
         words = ", ".join([str(channels or "channels"), *("depth", "height", "width")[3 - axes :]])
         raise ValueError(
-            f"{layer}: the input must have the shape (batch, {words}) or ({words}); got {x.shape}. Reshape it, or build "
-            "the layer for it."
+            f"{layer}: the input must have the shape (batch, {words}) or ({words}); got {x.shape}. Reshape it, or "
+            "build the layer for it."
         )
     return x

@@ -13,8 +13,8 @@ from typing import Any
 
 import xgrad as xg
 
+from .activations import relu
 from .checks import floating_dtype, integer, of_dtype, probability
-from .functional import relu
 from .module import Module
 from .parameters import uniform
 
