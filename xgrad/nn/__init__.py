@@ -5,6 +5,7 @@ the parameters are on, and nothing reads a value back from a device while it com
 """
 
 from . import functional as functional
+from . import init as init
 from .activations import elu as elu
 from .activations import gelu as gelu
 from .activations import glu as glu
@@ -20,14 +21,21 @@ from .attention import MultiheadAttention as MultiheadAttention
 from .attention import scaled_dot_product_attention as scaled_dot_product_attention
 from .class_losses import cross_entropy as cross_entropy
 from .class_losses import nll_loss as nll_loss
+from .containers import ModuleDict as ModuleDict
+from .containers import ModuleList as ModuleList
+from .containers import Sequential as Sequential
 from .convolution import Conv1d as Conv1d
 from .convolution import Conv2d as Conv2d
 from .convolution import Conv3d as Conv3d
 from .convolution import ConvTranspose1d as ConvTranspose1d
 from .convolution import ConvTranspose2d as ConvTranspose2d
 from .convolution import ConvTranspose3d as ConvTranspose3d
+from .dropout import Dropout as Dropout
+from .layers import Bilinear as Bilinear
+from .layers import Embedding as Embedding
+from .layers import Flatten as Flatten
+from .layers import Identity as Identity
 from .layers import Linear as Linear
-from .layers import Sequential as Sequential
 from .losses import binary_cross_entropy as binary_cross_entropy
 from .losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from .losses import cosine_embedding_loss as cosine_embedding_loss
@@ -37,6 +45,13 @@ from .losses import kl_div as kl_div
 from .losses import l1_loss as l1_loss
 from .losses import mse_loss as mse_loss
 from .module import Module as Module
+from .norms import BatchNorm as BatchNorm
+from .norms import BatchNorm1d as BatchNorm1d
+from .norms import BatchNorm2d as BatchNorm2d
+from .norms import BatchNorm3d as BatchNorm3d
+from .norms import GroupNorm as GroupNorm
+from .norms import LayerNorm as LayerNorm
+from .norms import RMSNorm as RMSNorm
 from .pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
 from .pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
 from .pooling import AdaptiveAvgPool3d as AdaptiveAvgPool3d

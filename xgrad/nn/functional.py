@@ -13,6 +13,10 @@ from .activations import softplus as softplus
 from .activations import tanh as tanh
 from .class_losses import cross_entropy as cross_entropy
 from .class_losses import nll_loss as nll_loss
+from .dropout import dropout as dropout
+from .layers import bilinear as bilinear
+from .layers import embedding as embedding
+from .layers import linear as linear
 from .losses import binary_cross_entropy as binary_cross_entropy
 from .losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from .losses import cosine_embedding_loss as cosine_embedding_loss
@@ -21,3 +25,7 @@ from .losses import huber_loss as huber_loss
 from .losses import kl_div as kl_div
 from .losses import l1_loss as l1_loss
 from .losses import mse_loss as mse_loss
+from .normalisation import batch_norm as batch_norm
+from .normalisation import group_norm as group_norm
+from .normalisation import layer_norm as layer_norm
+from .normalisation import rms_norm as rms_norm

@@ -1,4 +1,4 @@
-"""Parameters as they start."""
+"""Parameters and buffers as they start."""
 
 from __future__ import annotations
 
@@ -15,3 +15,13 @@ def uniform(random: xg.random.Generator, bound: float, shape: tuple[int, ...], d
 def zeros(shape: tuple[int, ...], device: Any, dtype: Any) -> xg.Tensor:
     """A parameter that starts as zeros."""
     return xg.zeros(shape, device=device, dtype=dtype, requires_grad=True)
+
+
+def ones(shape: tuple[int, ...], device: Any, dtype: Any) -> xg.Tensor:
+    """A parameter that starts as ones."""
+    return xg.ones(shape, device=device, dtype=dtype, requires_grad=True)
+
+
+def state(value: Any, device: Any, dtype: Any) -> xg.Tensor:
+    """A buffer."""
+    return xg.Tensor(value, device=device, dtype=dtype, requires_grad=False)
