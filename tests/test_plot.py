@@ -131,13 +131,15 @@ def test_small_images_are_magnified(path):
 
 def test_brightness_goes_from_the_least_to_the_greatest_or_as_told(path):
     array = np.full((1, 600, 600), -1.0)
-    array[0, 0, :3] = 3.0, 1.0, np.nan
+    array[0, 0, :4] = 3.0, 1.0, np.nan, np.inf  # what is not finite is drawn as 0
     xg.plot.images(path, array)
-    assert read(path)[0, :4, 0].tolist() == [255, 128, 0, 0]
-    xg.plot.images(path, array, limits=(1.0, 2.0))
-    assert read(path)[0, :4, 0].tolist() == [255, 0, 0, 0]
-    xg.plot.images(path, np.ones((1, 3, 3)))
+    assert read(path)[0, :5, 0].tolist() == [255, 128, 64, 64, 0]
+    xg.plot.images(path, array, limits=(-0.5, 0.5))
+    assert read(path)[0, :5, 0].tolist() == [255, 255, 128, 128, 0]
+    xg.plot.images(path, np.full((1, 3, 3), np.nan))
     assert not read(path).any()
+    xg.plot.images(path, np.eye(2, dtype=bool)[None])
+    assert read(path)[0, 0, 0] == read(path)[-1, -1, 0] == 255 and read(path)[0, -1, 0] == 0
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Pictures of a training run, as PNG files, drawn by Matplotlib without its global state and without a display."""
+"""Pictures of a training run, as PNG files, by Matplotlib (ImportError without it); no global state, no display."""
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 from collections.abc import Mapping
@@ -35,8 +36,6 @@ def curves(
     ------
     ValueError
         When there is nothing to draw, or a series has more than one axis.
-    ImportError
-        When Matplotlib is not installed.
 
     Examples
     --------
@@ -55,9 +54,7 @@ def curves(
     for name, (x, y) in points.items():
         shown = np.isfinite(y) & ((y > 0) | (not log))
         axes.plot(x, np.where(shown, y, np.nan), label=name, marker="." if x.size < 30 else None)
-    if log:
-        axes.set_yscale("log")
-    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, format="png")
@@ -71,7 +68,7 @@ def images(path: Path, array: Any, columns: int = 10, *, limits: tuple[float, fl
     path : str, path-like or binary file
         The PNG file.
     array : array, shape (n, height, width), (n, channels, height, width) or (n, height, width, channels)
-        Grey without channels or with one, colours with three.  On any device.
+        Grey without channels or with one, colours with three.  NaN and infinities count as 0.
     columns : int
         How many images stand beside one another.
     limits : tuple of two floats, optional
@@ -82,8 +79,6 @@ def images(path: Path, array: Any, columns: int = 10, *, limits: tuple[float, fl
     ------
     ValueError
         When the shape is another, or there is no image.
-    ImportError
-        When Matplotlib is not installed.
 
     Examples
     --------
@@ -94,11 +89,11 @@ def images(path: Path, array: Any, columns: int = 10, *, limits: tuple[float, fl
     >>> file.getvalue()[1:4]
     b'PNG'
     """
-    pixels = _colours(_host(array))
+    pixels = np.nan_to_num(_colours(_host(array)), posinf=0.0, neginf=0.0)
     if columns < 1:
         raise ValueError(f"images: columns must be at least 1; got {columns}. Give how many images stand in a row.")
-    low, high = limits or ((0, 255) if pixels.dtype == np.uint8 else (np.nanmin(pixels), np.nanmax(pixels)))
-    bright = (np.nan_to_num(pixels.astype(np.float64), nan=low) - low) / ((high - low) or 1)
+    low, high = limits or ((0, 255) if pixels.dtype == np.uint8 else (float(pixels.min()), float(pixels.max())))
+    bright = (pixels.astype(np.float64) - low) / ((high - low) or 1)
     grid = _grid((255 * np.clip(bright, 0, 1)).round().astype(np.uint8), columns)
     scale = max(1, 600 // max(grid.shape[:2]))
     _matplotlib("images", "image").imsave(path, grid.repeat(scale, axis=0).repeat(scale, axis=1), format="png")
@@ -115,17 +110,17 @@ def _points(name: str, values: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _colours(array: np.ndarray) -> np.ndarray:
     """Images of shape (n, height, width, 3)."""
-    shape = array.shape
+    if not array.size:
+        raise ValueError(f"images: there is no image; got an array of shape {array.shape}. Give at least one.")
     if array.ndim == 3:
         array = array[..., None]
-    elif array.ndim == 4 and shape[1] in (1, 3):
+    elif array.ndim == 4 and array.shape[1] in (1, 3):
         array = np.moveaxis(array, 1, -1)
-    elif array.ndim != 4 or shape[3] not in (1, 3):
+    elif array.ndim != 4 or array.shape[3] not in (1, 3):
         raise ValueError(
-            f"images: array must have shape (n, height, width), with 1 or 3 channels before or after them; got {shape}."
+            "images: array must have shape (n, height, width), with 1 or 3 channels before or after the two; "
+            f"got {array.shape}. Reshape it."
         )
-    if not array.size:
-        raise ValueError(f"images: there is no image; got an array of shape {shape}. Give at least one.")
     return np.broadcast_to(array, (*array.shape[:3], 3))
 
 
@@ -148,8 +143,6 @@ def _host(values: Any) -> np.ndarray:
 
 
 def _matplotlib(function: str, module: str) -> Any:
-    import importlib
-
     try:
         return importlib.import_module(f"matplotlib.{module}")
     except ImportError as error:
