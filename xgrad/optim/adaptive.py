@@ -7,7 +7,8 @@ from typing import Any
 
 import xgrad as xg
 
-from .base import Optimizer, correction
+from .base import Optimizer
+from .counts import correction
 
 
 class Adam(Optimizer):

@@ -6,13 +6,13 @@ from the parameters.  Both know only vectors; groups, weight decay, steps that m
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import xgrad as xg
 
 from .checks import CHECKS, at_least_0
+from .counts import counted, on_device
 from .flat import Flat, flat_lists, joined
 
 
@@ -240,30 +240,31 @@ class Optimizer:
                 )
         loss = None if closure is None else closure()
         with xg.no_grad():
-            for group, flats in self._reached():
-                for flat in flats:
-                    self._advance(flat, group, found_inf, grad_scale)
+            for flat, group, grads in self._reached():
+                self._advance(flat, group, grads, found_inf, grad_scale)
         return loss
 
-    def _reached(self) -> list[tuple[dict[str, Any], list[Flat]]]:
-        """The flat lists with gradients, by group; one of which only some tensors have gradients is divided first."""
+    def _reached(self) -> list[tuple[Flat, dict[str, Any], list[xg.Tensor]]]:
+        """The flat lists with gradients, and those; a list only some of whose tensors have any is divided first."""
         reached = []
         for number, group in enumerate(self.param_groups):
             params = group["params"]
             flats = self._flats[number] or [Flat([params[i] for i in places]) for places in flat_lists(params)]
-            whole, found = [], []
+            kept = self._flats[number] = []
             for flat in flats:
-                has = [p.grad is not None for p in flat.tensors]
+                grads = [p.grad for p in flat.tensors]
+                has = [g is not None for g in grads]
                 parts = [flat] if all(has) or not any(has) else flat.divided(has)
-                whole += parts
-                found += parts[:1] if any(has) else []
-            self._flats[number] = whole
-            reached.append((group, found))
+                kept += parts
+                if any(has):
+                    reached.append((parts[0], group, [g for g in grads if g is not None]))
         return reached
 
-    def _advance(self, flat: Flat, group: dict[str, Any], found_inf: Any, grad_scale: Any) -> None:
+    def _advance(
+        self, flat: Flat, group: dict[str, Any], grads: list[xg.Tensor], found_inf: Any, grad_scale: Any
+    ) -> None:
         """One step of a flat list; it remembers the step only when its parameters have taken it."""
-        g = self._gradient(flat, group.get("maximize", False), found_inf, grad_scale)
+        g = self._direction(flat, group, grads, found_inf, grad_scale)
         decay = group.get("weight_decay", 0.0)
         p = flat.join(flat.tensors) if decay else None
         if decay and not self.decoupled:
@@ -273,7 +274,7 @@ class Optimizer:
             for name, value in self.slots(group).items()
         }
         state = dict(before)
-        count = flat.step + 1 if found_inf is None else _on_device(flat.step, g) + 1
+        count = flat.step + 1 if found_inf is None else on_device(flat.step, g.device) + 1
         number = count if isinstance(count, int) else xg.astype(count, g.real.dtype)
         change = self.update(g, state, group, number)
         if decay and self.decoupled:
@@ -287,20 +288,22 @@ class Optimizer:
             tensor -= part
         flat.state, flat.step = state, count
 
-    def _gradient(self, flat: Flat, maximize: bool, found_inf: Any, grad_scale: Any) -> xg.Tensor:
-        """The gradients of a flat list as one vector, in the direction of descent."""
-        for p in flat.tensors:
-            if p.grad.shape != p.shape:
+    def _direction(
+        self, flat: Flat, group: dict[str, Any], grads: list[xg.Tensor], found_inf: Any, grad_scale: Any
+    ) -> xg.Tensor:
+        """The gradients as one vector that points uphill, or downhill for ``maximize``."""
+        for p, g in zip(flat.tensors, grads, strict=True):
+            if g.shape != p.shape:
                 raise ValueError(
                     f"{type(self).__name__}.step: a gradient to subtract must have the shape of its parameter; "
-                    f"got {p.grad.shape} for {p.shape}. Let backward() set p.grad."
+                    f"got {g.shape} for {p.shape}. Let backward() set p.grad."
                 )
-        g = flat.join([p.grad for p in flat.tensors])
+        vector = flat.join(grads)
         if grad_scale is not None:
-            g = g / xg.astype(grad_scale.to(g.device), g.real.dtype)
+            vector = vector / xg.astype(grad_scale.to(vector.device), vector.real.dtype)
         if found_inf is not None:  # zeros where the step will not happen, so that no rule meets an infinity
-            g = xg.where(found_inf.to(g.device) != 0, 0.0, g)
-        return -g if maximize else g
+            vector = xg.where(found_inf.to(vector.device) != 0, 0.0, vector)
+        return -vector if group.get("maximize") else vector
 
     def zero_grad(self) -> None:
         """Drop every gradient (None, not zeros).
@@ -369,7 +372,7 @@ class Optimizer:
         0.5
         """
         groups = [
-            {**mine, **_without_lists(saved), "params": mine["params"]}
+            {**mine, **_as_they_were(saved), "params": mine["params"]}
             for mine, saved in zip(self.param_groups, self._matching(state_dict["param_groups"]), strict=True)
         ]
         for group in groups:
@@ -397,51 +400,34 @@ class Optimizer:
         """Flat lists of a group, of parameters with these states; the first has this number."""
         if not any(states):
             return None
-        params, clocks = group["params"], _Clocks()
-        own: list[dict[str, Any]] = []
-        for i, (p, state) in enumerate(zip(params, states, strict=True)):
-            names, got = sorted(self.slots(group)) if state else [], sorted(state.keys() - {"step"})
-            if names != got:
+        params = group["params"]
+        own = [self._own(p, group, s, first + i) for i, (p, s) in enumerate(zip(params, states, strict=True))]
+        counts = [counted(state.get("step", 1) if state else 0) for state in states]  # PyTorch's SGD counts no steps
+        flats = []
+        for places in flat_lists(params, key=lambda i: (counts[i], bool(states[i]))):
+            number, known = counts[places[0]]
+            step = number if known else on_device(number, params[places[0]].device)
+            flats.append(joined([params[i] for i in places], [own[i] for i in places], step))
+        return flats
+
+    def _own(self, p: xg.Tensor, group: dict[str, Any], state: Mapping[str, Any], number: int) -> dict[str, xg.Tensor]:
+        """The arrays of a parameter's saved state, checked and copied to where the parameter is."""
+        names, got = sorted(self.slots(group)) if state else [], sorted(state.keys() - {"step"})
+        if names != got:
+            raise ValueError(
+                f"load_state_dict: what is remembered of parameter {number} must be {', '.join(names) or 'nothing'}; "
+                f"got {', '.join(got) or 'nothing'}. Load the state of a {type(self).__name__} with the same options."
+            )
+        own = {name: xg.asarray(state[name], dtype=p.dtype, device=p.device, copy=True) for name in names}
+        for name, value in own.items():
+            if value.shape != p.shape:
                 raise ValueError(
-                    f"load_state_dict: what is remembered of parameter {first + i} must be "
-                    f"{', '.join(names) or 'nothing'}; got {', '.join(got) or 'nothing'}. "
-                    f"Load the state of a {type(self).__name__} with the same options."
+                    f"load_state_dict: {name} of parameter {number} must have shape {p.shape}; got {value.shape}. "
+                    "Build the model with the sizes it was saved with."
                 )
-            values = {name: xg.asarray(state[name], dtype=p.dtype, device=p.device, copy=True) for name in names}
-            for name, value in values.items():
-                if value.shape != p.shape:
-                    raise ValueError(
-                        f"load_state_dict: {name} of parameter {first + i} must have shape {p.shape}; "
-                        f"got {value.shape}. Build the model with the sizes it was saved with."
-                    )
-            own.append({"step": clocks.of(state.get("step", 1) if state else 0, p.device), **values})
-        lists = flat_lists(params, key=lambda i: (id(own[i]["step"]), bool(states[i])))
-        return [joined([params[i] for i in ps], [own[i] for i in ps], own[ps[0]]["step"]) for ps in lists]
+        return own
 
 
-class _Clocks:
-    """Counts of steps such that equal ones are one object: parameters that share it belong in one flat list."""
-
-    def __init__(self) -> None:
-        self._known: dict[Any, Any] = {}
-
-    def of(self, step: Any, device: Any) -> int | xg.Tensor:
-        key = (int(step), device if isinstance(step, xg.Tensor) else None)
-        made = _on_device(key[0], xg.empty(0, device=device)) if key[1] is not None else key[0]
-        return self._known.setdefault(key, made)
-
-
-def _on_device(step: int | xg.Tensor, like: xg.Tensor) -> xg.Tensor:
-    return step if isinstance(step, xg.Tensor) else xg.asarray(step, dtype=xg.int32, device=like.device)
-
-
-def _without_lists(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a group as they were: files turn tuples into lists."""
+def _as_they_were(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a group; files turn tuples into lists."""
     return {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
-
-
-def correction(beta: float, step: int | xg.Tensor) -> Any:
-    """``1 - beta**step``, to full precision also on the device: a Python number, or a 0-d Tensor."""
-    if not isinstance(step, xg.Tensor):
-        return 1 - beta**step
-    return -xg.expm1(math.log(beta) * step) if beta else 1.0

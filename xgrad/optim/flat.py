@@ -72,7 +72,8 @@ class Flat:
 def joined(tensors: Sequence[xg.Tensor], states: Sequence[dict[str, Any]], step: int | xg.Tensor) -> Flat:
     """The flat list of tensors of which ``states`` are remembered, with the same names for each."""
     flat = Flat(tensors, step=step)
-    flat.state = {name: flat.join([s[name] for s in states]) for name in states[0] if name != "step"}
+    with xg.no_grad():
+        flat.state = {name: flat.join([s[name] for s in states]) for name in states[0] if name != "step"}
     return flat
 
 
