@@ -350,6 +350,15 @@ def test_attention_never_reads_from_the_device(device, monkeypatch):
     assert all(p.grad is not None for p in layer.parameters())
 
 
+def test_gradients_by_transform_are_those_of_backward(rng):
+    layer = nn.TransformerEncoderLayer(E, H, 16, dropout=0.0, dtype="float64", generator=0)
+    x = xg.asarray(rng.standard_normal((L, N, E)))
+    gradients = xg.grad(lambda layer: (layer(x) ** 3).sum())(layer)
+    (layer(x) ** 3).sum().backward()
+    for found, parameter in zip(gradients.parameters(), layer.parameters(), strict=True):
+        equal(found, parameter.grad)
+
+
 @pytest.mark.parametrize(
     "make, error, message",
     [
@@ -403,3 +412,107 @@ def test_inputs_are_checked(shapes, masks, error, message):
         build()(*map(np.zeros, shapes), **masks)
     with pytest.raises(TypeError, match="MultiheadAttention: value and the weights have different dtypes"):
         build()(np.zeros((L, N, E)), np.zeros((S, N, E)), np.zeros((S, N, E), "float32"))
+
+
+# TransformerEncoderLayer ----------------------------------------------------------------------------------------------
+
+ENCODERS = [
+    {},
+    {"norm_first": True},
+    {"activation": "gelu", "batch_first": True},
+    {"bias": False, "layer_norm_eps": 0.1, "norm_first": True, "batch_first": True},
+]
+
+
+def encoder(torch, options, rng, device="cpu", dropout=0.0):
+    """Our layer and PyTorch's, with random weights: those that start as ones and zeros would hide mistakes."""
+    layer = nn.TransformerEncoderLayer(E, H, 16, dropout, **options, dtype="float64", device=device, generator=0)
+    with xg.no_grad():
+        for parameter in layer.parameters():
+            parameter[...] = xg.asarray(rng.standard_normal(parameter.shape), device=device)
+    peer = torch.nn.TransformerEncoderLayer(E, H, 16, dropout, **options, dtype=torch.float64)
+    return layer, peer_of(layer, peer, torch)
+
+
+def compare_encoders(torch, layer, peer, value, masks, rng, device="cpu", **call):
+    (x,), (t,) = leaves([value], torch, device)
+    y = layer(x, **{n: xg.asarray(m, device=device) for n, m in masks.items()}, **call)
+    z = peer(t, **{n: torch.tensor(m) for n, m in masks.items()}, **call)
+    equal(y, z)
+    ct = rng.standard_normal(y.shape)
+    y.backward(xg.asarray(ct, device=device))
+    z.backward(torch.tensor(ct))
+    for a, b in [(x, t), *zip(layer.parameters(), peer.parameters(), strict=True)]:
+        equal(a.grad, b.grad)
+
+
+def masks_for(rng):
+    attention = hidden(some_mask("bool", (L, L), rng))
+    return {"src_mask": attention, "src_key_padding_mask": hidden(some_mask("bool", (N, L), rng))}
+
+
+@pytest.mark.parametrize("options", ENCODERS, ids=str)
+@pytest.mark.parametrize("masked", [False, True])
+def test_encoder_layers_are_pytorchs(options, masked, rng, torch):
+    layer, peer = encoder(torch, options, rng)
+    value = rng.standard_normal((N, L, E) if options.get("batch_first") else (L, N, E))
+    compare_encoders(torch, layer, peer, value, masks_for(rng) if masked else {}, rng)
+
+
+def test_an_encoder_layer_takes_a_function_and_no_batch(rng, torch):
+    layer, peer = encoder(torch, {}, rng)
+    layer.activation, peer.activation = nn.silu, torch.nn.functional.silu
+    compare_encoders(torch, layer, peer, rng.standard_normal((L, E)), {}, rng)
+    assert nn.TransformerEncoderLayer(E, H, 16, activation=nn.silu).activation is nn.silu
+
+
+def test_encoder_layers_are_the_same_on_every_device(device, rng, torch):
+    layer, peer = encoder(torch, {"norm_first": True}, rng, device)
+    compare_encoders(torch, layer, peer, rng.standard_normal((L, N, E)), masks_for(rng), rng, device)
+
+
+def test_a_causal_encoder_layer_sees_no_later_position(rng, torch):
+    layer, peer = encoder(torch, {"batch_first": True}, rng)
+    value = rng.standard_normal((N, L, E))
+    hide = torch.nn.Transformer.generate_square_subsequent_mask(L, dtype=torch.float64)
+    equal(layer(value, is_causal=True), peer(torch.tensor(value), src_mask=hide, is_causal=True))
+    changed = value.copy()
+    changed[:, 2:] += 1.0
+    equal(layer(changed, is_causal=True)[:, :2], layer(value, is_causal=True)[:, :2])
+
+
+def test_dropout_of_encoder_layers(rng, torch):
+    layer, _ = encoder(torch, {"norm_first": True}, rng, dropout=1.0)
+    x = rng.standard_normal((L, N, E))
+    np.testing.assert_array_equal(layer(x).detach().numpy(), x)  # nothing is added
+    plain, peer = encoder(torch, {}, rng, dropout=0.3)
+    equal(plain.eval()(x), peer.eval()(torch.tensor(x)))
+    first, second = plain.train()(x), plain(x)
+    assert not np.array_equal(first.detach().numpy(), second.detach().numpy())
+
+
+@pytest.mark.parametrize("kind", ["MultiheadAttention", "TransformerEncoderLayer"])
+def test_a_seed_repeats_the_run(kind, rng):
+    options = {"dropout": 0.5} | ({"dim_feedforward": 16} if kind == "TransformerEncoderLayer" else {})
+    x = xg.asarray(rng.standard_normal((L, N, E)), dtype="float32")
+
+    def run():
+        layer = getattr(nn, kind)(E, H, **options, generator=5)
+        return (layer(x, x, x)[0] if kind == "MultiheadAttention" else layer(x)).detach().numpy()
+
+    np.testing.assert_array_equal(run(), run())
+
+
+def test_repr_of_encoder_layers():
+    lines = repr(nn.TransformerEncoderLayer(E, H, 16, norm_first=True)).splitlines()
+    assert lines[0] == "TransformerEncoderLayer(norm_first=True): 600 parameters"
+    assert lines[1] == "  self_attn: MultiheadAttention(8, 2, dropout=0.1): 288 parameters"
+
+
+def test_encoder_layers_check_their_arguments():
+    with pytest.raises(
+        ValueError, match=r"TransformerEncoderLayer: unknown activation; got 'tanh'. Use 'relu', 'gelu'"
+    ):
+        nn.TransformerEncoderLayer(E, H, activation="tanh")
+    with pytest.raises(ValueError, match=r"embed_dim must be a multiple of num_heads"):
+        nn.TransformerEncoderLayer(9, 2)

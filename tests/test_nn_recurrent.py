@@ -121,6 +121,16 @@ def test_derivatives_by_transforms(kind, rng):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_gradients_by_transform_are_those_of_backward(kind, rng):
+    layer = build(kind, {"num_layers": 2})
+    x = xg.asarray(rng.standard_normal((4, 2, 3)))
+    gradients = xg.grad(lambda layer: (layer(x)[0] ** 2).sum())(layer)
+    (layer(x)[0] ** 2).sum().backward()
+    for found, parameter in zip(gradients.parameters(), layer.parameters(), strict=True):
+        np.testing.assert_allclose(found.detach().numpy(), parameter.grad.numpy(), **TIGHT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_float32_stays(kind):
     layer = getattr(nn, kind)(3, 5, num_layers=2, dropout=0.5)
     x = xg.Tensor(np.ones((4, 2, 3)), dtype="float32")

@@ -64,6 +64,7 @@ from .pooling import MaxPool3d as MaxPool3d
 from .recurrent import GRU as GRU
 from .recurrent import LSTM as LSTM
 from .recurrent import RNN as RNN
+from .transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from .wrapping import ELU as ELU
 from .wrapping import GELU as GELU
 from .wrapping import GLU as GLU

@@ -8,9 +8,10 @@ from typing import Any
 import xgrad as xg
 
 from .checks import floating_dtype, integer, of_dtype, probability
+from .dropout import dropout
 from .layers import Linear
 from .module import Module
-from .parameters import uniform, zeros
+from .parameters import dropout_draws, uniform, zeros
 
 
 def scaled_dot_product_attention(
@@ -68,7 +69,7 @@ def scaled_dot_product_attention(
     [[3.0], [4.5]]
     """
     name = "scaled_dot_product_attention"
-    dropout_p = probability(name, "dropout_p", dropout_p)
+    probability(name, "dropout_p", dropout_p)
     q, k, v = (xg.asarray(x) for x in (q, k, v))
     if not q.dtype == k.dtype == v.dtype or not xg.isdtype(q.dtype, "real floating"):
         raise TypeError(
@@ -81,7 +82,7 @@ def scaled_dot_product_attention(
             f"(..., keys, outputs); got {q.shape}, {k.shape} and {v.shape}."
         )
     weights = _weights(name, q, k, attn_mask, is_causal, scale)
-    return xg.matmul(_dropped(weights, dropout_p, generator), v)
+    return xg.matmul(dropout(weights, dropout_p, generator=generator), v)
 
 
 def _weights(name: str, q: xg.Tensor, k: xg.Tensor, mask: Any, is_causal: bool, scale: float | None) -> xg.Tensor:
@@ -102,12 +103,6 @@ def _of_mask_dtype(name: str, argument: str, mask: Any, q: xg.Tensor) -> xg.Tens
     if mask.dtype not in (xg.bool, q.dtype):
         raise TypeError(f"{name}: {argument} must be of bool or {q.dtype}; got {mask.dtype}. Convert it with astype.")
     return mask
-
-
-def _dropped(weights: xg.Tensor, p: float, generator: Any) -> xg.Tensor:
-    if not p:
-        return weights
-    return weights * xg.random.default_rng(generator).dropout_mask(weights.shape, p, dtype=weights.dtype)
 
 
 class MultiheadAttention(Module):
@@ -194,7 +189,8 @@ class MultiheadAttention(Module):
         self.vdim = self.embed_dim if vdim is None else integer(name, "vdim", vdim)
         self.dropout = probability(name, "dropout", dropout)
         self.batch_first = bool(batch_first)
-        self.generator = xg.random.default_rng(generator)
+        self.draws = dropout_draws(generator)
+        random = xg.random.default_rng(generator)
         floating_dtype(name, dtype)
         size = self.embed_dim
         shapes = {"in_proj_weight": (3 * size, size)}
@@ -206,9 +202,9 @@ class MultiheadAttention(Module):
             }
         for parameter, shape in shapes.items():
             bound = math.sqrt(6 / sum(shape))  # Glorot and Bengio (2010)
-            setattr(self, parameter, uniform(self.generator, bound, shape, device, dtype))
+            setattr(self, parameter, uniform(random, bound, shape, device, dtype))
         self.in_proj_bias = zeros((3 * size,), device, dtype) if bias else None
-        self.out_proj = Linear(size, size, bias, device=device, dtype=dtype, generator=self.generator)
+        self.out_proj = Linear(size, size, bias, device=device, dtype=dtype, generator=random)
         if bias:
             self.out_proj.bias = zeros((size,), device, dtype)
 
@@ -258,7 +254,8 @@ class MultiheadAttention(Module):
         q, k, v = self._projected(query, key, value)
         mask = self._mask(q, k, key_padding_mask, attn_mask)
         weights = _weights("MultiheadAttention", q, k, mask, is_causal, None)
-        weights = _dropped(weights, self.dropout if self.training else 0.0, self.generator)
+        if self.dropout and self.training:
+            weights = dropout(weights, self.dropout, generator=self.draws.on(weights.device))
         out = self.out_proj(self._joined(xg.matmul(weights, v)))
         if not batched:
             out = xg.squeeze(out, axis=batch_axis)
@@ -275,10 +272,9 @@ class MultiheadAttention(Module):
             weights = [self.in_proj_weight[part] for part in parts]
         else:
             weights = [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight]
-        out = [xg.matmul(x, w.T) for x, w in zip((query, key, value), weights, strict=True)]
-        if self.in_proj_bias is not None:
-            out = [x + self.in_proj_bias[part] for x, part in zip(out, parts, strict=True)]
-        return [self._split(x) for x in out]
+        biases = [None if self.in_proj_bias is None else self.in_proj_bias[part] for part in parts]
+        inputs = (query, key, value)
+        return [self._split(xg.special.linear(*args)) for args in zip(inputs, weights, biases, strict=True)]
 
     def _split(self, x: xg.Tensor) -> xg.Tensor:
         """The heads apart: (batch, heads, sequence, features of a head), whichever axis of ``x`` is the batch."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import xgrad as xg
 
+from .dropout import Draws
+
 
 def uniform(random: xg.random.Generator, bound: float, shape: tuple[int, ...], device: Any, dtype: Any) -> xg.Tensor:
     """A parameter that starts uniform between ``-bound`` and ``bound``."""
@@ -25,3 +27,8 @@ def ones(shape: tuple[int, ...], device: Any, dtype: Any) -> xg.Tensor:
 def state(value: Any, device: Any, dtype: Any) -> xg.Tensor:
     """A buffer."""
     return xg.Tensor(value, device=device, dtype=dtype, requires_grad=False)
+
+
+def dropout_draws(generator: Any) -> Draws:
+    """Where dropout draws in a layer whose parameters are drawn too: with a seed, from other numbers than they are."""
+    return Draws((generator, 1) if isinstance(generator, int) else generator)

@@ -15,8 +15,9 @@ import xgrad as xg
 
 from .activations import relu
 from .checks import floating_dtype, integer, of_dtype, probability
+from .dropout import dropout
 from .module import Module
-from .parameters import uniform
+from .parameters import dropout_draws, uniform
 
 State = tuple["xg.Tensor", ...]  # what one layer remembers: (h,), or (h, c) of an LSTM
 Step = Callable[[Any, State], State]
@@ -58,11 +59,12 @@ class _Recurrent(Module):
         self.num_layers = integer(kind, "num_layers", num_layers)
         self.bias, self.batch_first, self.bidirectional = bool(bias), bool(batch_first), bool(bidirectional)
         self.dropout = probability(kind, "dropout", dropout)
-        self.generator = xg.random.default_rng(generator)
+        self.draws = dropout_draws(generator)
+        random = xg.random.default_rng(generator)
         floating_dtype(kind, dtype)
         bound = 1 / math.sqrt(self.hidden_size)
         for name, shape in self._shapes():
-            setattr(self, name, uniform(self.generator, bound, shape, device, dtype))
+            setattr(self, name, uniform(random, bound, shape, device, dtype))
 
     @property
     def _directions(self) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ class _Recurrent(Module):
         last: list[State] = []
         for layer in range(self.num_layers):
             if layer and self.dropout and self.training:
-                x = x * self.generator.dropout_mask(x.shape, self.dropout, dtype=x.dtype)
+                x = dropout(x, self.dropout, generator=self.draws.on(x.device))
             outputs = []
             for direction in self._directions:
                 state = tuple(s[len(last)] for s in initial)
