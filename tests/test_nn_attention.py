@@ -72,6 +72,14 @@ def test_the_function_is_pytorchs(kind, shape, scale, rng, torch):
         equal(a.grad, b.grad)
 
 
+def test_values_by_formula(rng):
+    q, k, v = (rng.standard_normal((2, n, f)) for n, f in ((4, 6), (5, 6), (5, 7)))
+    mask = some_mask("bool", (4, 5), rng)
+    e = np.exp(0.3 * q @ np.swapaxes(k, 1, 2)) * mask
+    found = nn.scaled_dot_product_attention(q, k, v, mask, scale=0.3)
+    np.testing.assert_allclose(found.numpy(), e / e.sum(-1, keepdims=True) @ v, **TIGHT)
+
+
 @pytest.mark.parametrize("queries, keys", [(4, 4), (3, 5), (5, 3), (1, 4)])
 def test_causal_attention_is_pytorchs(queries, keys, device, rng, torch):
     arrays = [rng.standard_normal((2, n, f)) for n, f in ((queries, 6), (keys, 6), (keys, 7))]
@@ -265,6 +273,17 @@ def test_the_same_on_every_device(device, rng, torch):
         "key_padding_mask": hidden(some_mask("bool", (N, S), rng)),
     }
     compare(torch, layer, multihead(torch, {"kdim": 5}), inputs(layer, rng), masks, rng, device)
+
+
+def test_heads_by_formula(rng):
+    layer = build(batch_first=True)
+    weights = {name: value.numpy() for name, value in layer.state_dict().items()}
+    x = rng.standard_normal((N, L, E))
+    q, k, v = np.split(x @ weights["in_proj_weight"].T + weights["in_proj_bias"], 3, axis=-1)
+    parts = [slice(i * E // H, (i + 1) * E // H) for i in range(H)]
+    heads = [nn.scaled_dot_product_attention(q[..., p], k[..., p], v[..., p]).numpy() for p in parts]
+    wanted = np.concatenate(heads, axis=-1) @ weights["out_proj.weight"].T + weights["out_proj.bias"]
+    np.testing.assert_allclose(layer(x, x, x)[0].detach().numpy(), wanted, **TIGHT)
 
 
 def test_self_attention_adds_up_its_three_gradients(rng, torch):

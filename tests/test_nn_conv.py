@@ -133,6 +133,25 @@ def test_convolutions_are_the_same_on_every_device(name, device, rng, torch):
     compare(torch, layer, peer, rng.standard_normal((2, 4, *EXTENTS[layer.axes])), rng, device)
 
 
+def test_values_by_formula(rng):
+    layer = nn.Conv2d(2, 3, (2, 3), stride=(1, 2), padding=(1, 0), dtype="float64", generator=0)
+    value = rng.standard_normal((2, 2, 4, 7))
+    padded = np.pad(value, ((0, 0), (0, 0), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2, 3), axis=(2, 3))[:, :, :, ::2]
+    wanted = np.einsum("nchwij,ocij->nohw", windows, layer.weight.detach().numpy())
+    wanted += layer.bias.detach().numpy()[:, None, None]
+    np.testing.assert_allclose(layer(value).detach().numpy(), wanted, **TIGHT)
+
+
+def test_pooling_by_formula(rng):
+    value = rng.standard_normal((2, 3, 5, 8))
+    windows = np.lib.stride_tricks.sliding_window_view(value, (2, 3), axis=(2, 3))[:, :, ::2, ::3]
+    np.testing.assert_array_equal(nn.MaxPool2d((2, 3))(value).numpy(), windows.max((-2, -1)))
+    np.testing.assert_allclose(nn.AvgPool2d((2, 3))(value).numpy(), windows.mean((-2, -1)), **TIGHT)
+    wanted = np.stack([value[..., i:j].mean(-1) for i, j in ((0, 3), (2, 6), (5, 8))], axis=-1)
+    np.testing.assert_allclose(nn.AdaptiveAvgPool2d((None, 3))(value).numpy(), wanted, **TIGHT)
+
+
 def test_a_transpose_is_the_transpose(rng):
     options = {"kernel_size": 3, "stride": 2, "padding": 1, "bias": False, "dtype": "float64"}
     there, back = nn.Conv2d(2, 3, **options), nn.ConvTranspose2d(3, 2, **options)

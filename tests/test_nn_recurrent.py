@@ -94,6 +94,43 @@ def test_values_and_gradients_are_pytorchs(case, rng, torch):
     compare(torch, kind, options, x_shape, (4,), False, rng)
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm_step(i, h, c):
+    write, keep, new, read = np.split(i + h, 4, axis=-1)
+    c = sigmoid(keep) * c + sigmoid(write) * np.tanh(new)
+    return sigmoid(read) * np.tanh(c), c
+
+
+def gru_step(i, h, state):
+    (i_r, i_z, i_n), (h_r, h_z, h_n) = np.split(i, 3, axis=-1), np.split(h, 3, axis=-1)
+    z = sigmoid(i_z + h_z)
+    return (1 - z) * np.tanh(i_n + sigmoid(i_r + h_r) * h_n) + z * state
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_by_formula(kind, rng):
+    layer, x = build(kind, {}), rng.standard_normal((6, 4, 3))
+    weights = {name: value.numpy() for name, value in layer.state_dict().items()}
+    h = c = np.zeros((4, 5))
+    for now in x:
+        i = now @ weights["weight_ih_l0"].T + weights["bias_ih_l0"]
+        product = h @ weights["weight_hh_l0"].T + weights["bias_hh_l0"]
+        if kind == "RNN":
+            h = np.tanh(i + product)
+        elif kind == "LSTM":
+            h, c = lstm_step(i, product, c)
+        else:
+            h = gru_step(i, product, h)
+    found = flat(layer(x))
+    np.testing.assert_allclose(found[0][-1].detach().numpy(), h, **TIGHT)
+    np.testing.assert_allclose(found[1][0].detach().numpy(), h, **TIGHT)
+    if kind == "LSTM":
+        np.testing.assert_allclose(found[2][0].detach().numpy(), c, **TIGHT)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_a_sequence_without_a_batch(kind, batch_first, rng, torch):
