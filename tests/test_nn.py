@@ -558,7 +558,9 @@ def test_a_model_learns(device, rng):
     assert all(p.dtype == xg.float32 for p in model.parameters())
 
 
-@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, 0.9, 0.01, True), lambda p: optim.Adam(p, 0.1)])
+@pytest.mark.parametrize(
+    "make", [lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True), lambda p: optim.Adam(p, 0.1)]
+)
 def test_a_training_step_never_reads_from_the_device(make, device, rng, monkeypatch):
     monkeypatch.setattr("xgrad.nn.class_losses.in_range", lambda *a: None)  # done only where the host holds the targets
     model, x, y = classifier(device, rng)

@@ -1,7 +1,8 @@
-"""Layers, activations and losses: just enough to train, made only of what any user of xgrad has.
+"""Modules, layers, activations, losses and initialisers, made only of what any user of xgrad has.
 
-A layer is a ``Module``, an activation a plain function; ``Sequential`` takes both.  Everything runs on whatever device
-the parameters are on, and nothing reads a value back from a device while it computes a loss or a gradient.
+A layer is a ``Module``; an activation or a loss is a plain function, and a module with options of its own where that
+is handier.  Everything runs on whatever device the parameters are on, and nothing reads a value back from a device
+while it computes a loss or a gradient.
 """
 
 from . import functional as functional

@@ -11,6 +11,7 @@ from .activations import silu as silu
 from .activations import softmax as softmax
 from .activations import softplus as softplus
 from .activations import tanh as tanh
+from .attention import scaled_dot_product_attention as scaled_dot_product_attention
 from .class_losses import cross_entropy as cross_entropy
 from .class_losses import nll_loss as nll_loss
 from .dropout import dropout as dropout
