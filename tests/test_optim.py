@@ -12,28 +12,37 @@ SGD = [
     {"momentum": 0.9, "nesterov": True},
     {"weight_decay": 0.1},
     {"momentum": 0.8, "weight_decay": 0.05, "nesterov": True},
+    {"momentum": 0.8, "dampening": 0.3, "maximize": True},
 ]
-ADAM = [{}, {"betas": (0.7, 0.9), "eps": 1e-3}, {"weight_decay": 0.1}]
-ADAMW = [{}, {"betas": (0.7, 0.9), "eps": 1e-3, "weight_decay": 0.1}, {"weight_decay": 0.0}]
+ADAM = [{}, {"betas": (0.7, 0.9), "eps": 1e-3, "maximize": True}, {"weight_decay": 0.1, "amsgrad": True}]
+ADAMW = [
+    {"maximize": True},
+    {"betas": (0.7, 0.9), "eps": 1e-3, "weight_decay": 0.1, "amsgrad": True},
+    {"weight_decay": 0.0},
+]
 RMSPROP = [
     {},
     {"alpha": 0.7, "eps": 1e-3, "weight_decay": 0.1},
     {"momentum": 0.8},
-    {"centered": True, "momentum": 0.5, "alpha": 0.8},
+    {"centered": True, "momentum": 0.5, "alpha": 0.8, "maximize": True},
 ]
-ADAGRAD = [{}, {"lr_decay": 0.1, "weight_decay": 0.1}, {"initial_accumulator_value": 0.5, "eps": 1e-3}]
+ADAGRAD = [
+    {},
+    {"lr_decay": 0.1, "weight_decay": 0.1},
+    {"initial_accumulator_value": 0.5, "eps": 1e-3, "maximize": True},
+]
 OPTIONS = {"SGD": SGD, "Adam": ADAM, "AdamW": ADAMW, "RMSprop": RMSPROP, "Adagrad": ADAGRAD}
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
 
 
 @pytest.mark.parametrize("name, options", CASES)
-def test_trajectories_are_pytorchs(name, options, device, rng):
+def test_trajectories_are_pytorchs(name, options, rng):
     torch = pytest.importorskip("torch")
     starts = [rng.standard_normal((3, 2)), rng.standard_normal(4), rng.standard_normal(())]
     matrix = rng.standard_normal((5, 3))
-    ours = [xg.Tensor(v, device=device) for v in starts]
+    ours = [xg.Tensor(v) for v in starts]
     theirs = [torch.tensor(v, requires_grad=True) for v in starts]
-    a, b = xg.asarray(matrix, device=device), torch.tensor(matrix)
+    a, b = xg.asarray(matrix), torch.tensor(matrix)
     mine = getattr(optim, name)(ours, lr=0.03, **options)
     peer = getattr(torch.optim, name)(theirs, lr=0.03, **options)
     for step in range(100):
@@ -43,13 +52,28 @@ def test_trajectories_are_pytorchs(name, options, device, rng):
             loss = (library.tanh(data @ p) ** 2).sum() + library.exp(0.3 * r)
             if step % 3:  # q has no gradient now and then, and must then be left alone
                 loss = loss + ((q**2 - 1) ** 2).sum()
-            loss.backward()
+            (-loss if options.get("maximize") else loss).backward()
         mine.step()
         peer.step()
         if step in (0, 1, 2, 9, 99):
             for x, t in zip(ours, theirs, strict=True):
                 np.testing.assert_allclose(x.detach().numpy(), t.detach().numpy(), rtol=1e-10, atol=1e-10)
     assert all((x.detach().numpy() != start).all() for x, start in zip(ours, starts, strict=True))
+
+
+@pytest.mark.parametrize("name, options", CASES)
+def test_trajectories_are_the_same_on_every_device(name, options, device, rng):
+    starts = [rng.standard_normal((3, 2)), rng.standard_normal(4), rng.standard_normal(())]
+    here, there = [xg.Tensor(v) for v in starts], [xg.Tensor(v, device=device) for v in starts]
+    for params in (here, there):
+        optimiser = getattr(optim, name)(params, lr=0.03, **options)
+        for step in range(5):
+            optimiser.zero_grad()
+            sum((xg.sin(p) ** 2).sum() for i, p in enumerate(params) if i or step % 2).backward()
+            optimiser.step()
+    for p, q, start in zip(here, there, starts, strict=True):
+        np.testing.assert_allclose(q.detach().numpy(), p.detach().numpy(), rtol=1e-12)
+        assert (p.detach().numpy() != start).all()
 
 
 def test_sgd_by_hand(device):
@@ -178,6 +202,7 @@ def test_numbers_are_checked():
         (lambda: optim.SGD([x], lr=float("nan")), r"SGD: lr must be at least 0; got nan"),
         (lambda: optim.SGD([x], lr=0.1, momentum=-1), r"SGD: momentum must be at least 0"),
         (lambda: optim.SGD([x], lr=0.1, nesterov=True), r"SGD: nesterov .*got momentum=0"),
+        (lambda: optim.SGD([x], momentum=0.9, nesterov=True, dampening=0.1), r"SGD: nesterov .*got dampening=0.1"),
         (lambda: optim.Adam([x], weight_decay=-1), r"Adam: weight_decay must be at least 0"),
         (lambda: optim.Adam([x], eps=-1), r"Adam: eps must be at least 0"),
         (lambda: optim.AdamW([x], eps=-1), r"AdamW: eps must be at least 0"),
@@ -240,5 +265,10 @@ def test_bounds_of_clipping_are_checked():
     x = xg.Tensor([1.0])
     with pytest.raises(ValueError, match="clip_grad_norm: max_norm must be at least 0; got -1"):
         optim.clip_grad_norm([x], -1)
+    x.grad = xg.asarray([np.nan])
+    with pytest.raises(FloatingPointError, match="clip_grad_norm: the norm of the gradients is not finite; got nan"):
+        optim.clip_grad_norm(x, 1.0, error_if_nonfinite=True)
+    x.grad = xg.asarray([3.0])
+    assert float(optim.clip_grad_norm(x, 1.0, error_if_nonfinite=True)) == 3.0
     with pytest.raises(ValueError, match="clip_grad_value: clip_value must be at least 0; got -1"):
         optim.clip_grad_value([x], -1)

@@ -88,8 +88,7 @@ def _cubic_minimum(a: Point, b: Point, least: float, most: float) -> float:
         a, b = b, a
     d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.t - b.t)
     square = d1 * d1 - a.slope * b.slope
-    if square < 0:
-        return (least + most) / 2
-    d2 = math.sqrt(square)
-    t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
-    return min(max(t, least), most)
+    d2 = math.sqrt(square) if square >= 0 else math.nan
+    curvature = b.slope - a.slope + 2 * d2
+    t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / curvature) if curvature else math.nan
+    return min(max(t, least), most) if math.isfinite(t) else (least + most) / 2
