@@ -9,7 +9,7 @@ from xgrad import nn, optim
 
 def test_averages_are_pytorchs(rng):
     torch = pytest.importorskip("torch")
-    starts = [rng.standard_normal((3, 2)), rng.standard_normal(()), rng.standard_normal(20_000)]
+    starts = [rng.standard_normal((3, 2)), rng.standard_normal(()), rng.standard_normal(40_000)]
     params = [xg.Tensor(v) for v in starts]
     peers = [torch.tensor(v) for v in starts]
     follow = torch.optim.swa_utils.get_ema_multi_avg_fn(0.8)

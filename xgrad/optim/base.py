@@ -263,30 +263,30 @@ class Optimizer:
     def _advance(
         self, flat: Flat, group: dict[str, Any], grads: list[xg.Tensor], found_inf: Any, grad_scale: Any
     ) -> None:
-        """One step of a flat list; it remembers the step only when its parameters have taken it."""
+        """One step of a flat list."""
         g = self._direction(flat, group, grads, found_inf, grad_scale)
         decay = group.get("weight_decay", 0.0)
         p = flat.join(flat.tensors) if decay else None
         if decay and not self.decoupled:
             g = g + decay * p
-        before = {
+        flat.state = state = {
             name: flat.state[name] if name in flat.state else xg.full_like(g, value)
             for name, value in self.slots(group).items()
         }
-        state = dict(before)
+        before = None if found_inf is None else dict(state)  # else the rule frees what it replaces
         count = flat.step + 1 if found_inf is None else on_device(flat.step, g.device) + 1
         number = count if isinstance(count, int) else xg.astype(count, g.real.dtype)
         change = self.update(g, state, group, number)
         if decay and self.decoupled:
             change = change + (group["lr"] * decay) * p
-        if found_inf is not None:
+        if before is not None:
             skip = found_inf.to(g.device) != 0
             change = xg.where(skip, 0.0, change)
-            state = {name: xg.where(skip, before[name], value) for name, value in state.items()}
+            flat.state = {name: xg.where(skip, before[name], value) for name, value in state.items()}
             count = xg.where(skip, count - 1, count)
+        flat.step = count
         for tensor, part in zip(flat.tensors, flat.split(change), strict=True):
             tensor -= part
-        flat.state, flat.step = state, count
 
     def _direction(
         self, flat: Flat, group: dict[str, Any], grads: list[xg.Tensor], found_inf: Any, grad_scale: Any

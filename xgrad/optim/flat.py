@@ -13,8 +13,8 @@ from typing import Any
 
 import xgrad as xg
 
-# On a CPU copying costs what computing does: from this many elements on, calls of its own are cheaper for an array.
-_LARGE = 1 << 14
+# Measured on a CPU, where copying costs what computing does: larger arrays are cheaper with calls of their own.
+_LARGE = 1 << 15
 
 
 class Flat:
@@ -43,14 +43,14 @@ class Flat:
     @staticmethod
     def join(arrays: Sequence[xg.Tensor]) -> xg.Tensor:
         """One vector of arrays that have the shapes of the tensors."""
-        return xg.reshape(arrays[0], (-1,)) if len(arrays) == 1 else xg.concat(arrays, axis=None)
+        if len(arrays) > 1:
+            return xg.concat(arrays, axis=None)
+        return _shaped(arrays[0], (arrays[0].size,))
 
     def split(self, vector: xg.Tensor) -> list[xg.Tensor]:
         """The parts of a vector, one in the shape of every tensor."""
-        if len(self.tensors) == 1:
-            return [xg.reshape(vector, self._shapes[0])]
-        parts = [vector[part] for part in self._slices]
-        return [x if len(shape) == 1 else xg.reshape(x, shape) for x, shape in zip(parts, self._shapes, strict=True)]
+        parts = [vector[part] for part in self._slices] if len(self.tensors) > 1 else [vector]
+        return [_shaped(x, shape) for x, shape in zip(parts, self._shapes, strict=True)]
 
     def states(self) -> list[dict[str, Any]]:
         """What is remembered of every tensor, in its shape; nothing before the first step."""
@@ -67,6 +67,10 @@ class Flat:
         states = self.states()
         halves = [[i for i, c in enumerate(chosen) if bool(c) is side] for side in (True, False)]
         return [joined([self.tensors[i] for i in half], [states[i] for i in half], self.step) for half in halves]
+
+
+def _shaped(x: xg.Tensor, shape: tuple[int, ...]) -> xg.Tensor:
+    return x if x.shape == shape else xg.reshape(x, shape)
 
 
 def joined(tensors: Sequence[xg.Tensor], states: Sequence[dict[str, Any]], step: int | xg.Tensor) -> Flat:
