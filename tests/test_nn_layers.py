@@ -99,6 +99,10 @@ def test_embedding_is_pytorchs(dtype, padding, rng, torch):
     np.testing.assert_allclose(layer.weight.grad.numpy(), peer.weight.grad.numpy(), **TIGHT)
     if padding is not None:
         assert (layer.weight[padding] == 0).all()
+        assert layer.padding_idx == peer.padding_idx
+        table = xg.Tensor(layer.weight.detach())
+        F.embedding(indices, table, padding).backward(ct)
+        np.testing.assert_allclose(table.grad.numpy(), peer.weight.grad.numpy(), **TIGHT)
 
 
 def test_embedding_starts_standard_normal_and_checks_its_indices():
@@ -176,6 +180,16 @@ def test_batch_norm_in_a_transform_is_that_of_backward(device, rng):
     for name, value in model.state_dict().items():
         np.testing.assert_allclose(other.state_dict()[name].numpy(), value.numpy(), **TIGHT, err_msg=name)
     assert int(other[1].num_batches_tracked) == 1
+
+
+def test_batch_norm_keeps_plain_values_whatever_watches_the_batch(rng):
+    layer, plain = nn.BatchNorm1d(3, dtype="float64"), nn.BatchNorm1d(3, dtype="float64")
+    x = rng.standard_normal((5, 3))
+    xg.jvp(lambda x: xg.grad(lambda m, x: (m(x) ** 3).sum(), argnums=1)(layer, x), (xg.Tensor(x),), (np.ones((5, 3)),))
+    plain(x)
+    for (name, kept), expected in zip(layer.named_buffers(), plain.buffers(), strict=True):
+        assert not isinstance(kept.value, xg.Tensor), name
+        np.testing.assert_allclose(kept.numpy(), expected.numpy(), **TIGHT)
 
 
 def test_batch_norm_is_differentiable_twice(rng):

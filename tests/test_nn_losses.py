@@ -280,7 +280,7 @@ def test_cosine_similarity_of_short_vectors(torch):
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("margin", [0.0, -0.5, 0.4])
 def test_cosine_embedding_loss_is_pytorchs(margin, reduction, rng, torch):
-    values, targets = [rng.standard_normal((6, 3)), rng.standard_normal((6, 3))], np.array([1, -1, 1, -1, -1, 1])
+    values, targets = [rng.standard_normal((6, 3)), rng.standard_normal((6, 3))], np.array([1, -1, 0, -1, -1, 1])
     F, options = torch.nn.functional, {"margin": margin, "reduction": reduction}
     same_as_pytorch(torch, nn.cosine_embedding_loss, F.cosine_embedding_loss, values, rng, [targets], **options)
     single = [v[1] for v in values]

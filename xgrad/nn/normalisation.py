@@ -247,6 +247,6 @@ def batch_norm(
 def _follow(running: xg.Tensor | None, batch: xg.Tensor, momentum: Any, factor: float = 1.0) -> None:
     """Move running values towards those of a batch."""
     if running is not None:
-        with xg.no_grad():  # and detached, so that no transform that watches the batch is kept in the model
-            new = xg.reshape(batch.detach(), running.shape)
+        with xg.no_grad():  # so that no transform that watches the batch is kept in the model
+            new = xg.reshape(batch, running.shape)
             running[...] = (1 - momentum) * running + momentum * factor * new
