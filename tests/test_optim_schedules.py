@@ -123,6 +123,14 @@ def test_after_the_cycle_nothing_changes():
     assert last["lr"] == pytest.approx(1 / 25 / 1e4)
 
 
+@pytest.mark.parametrize("pct_start, top", [(0.0, 0), (0.25, 0), (1.0, 3)])
+def test_a_cycle_may_have_an_empty_phase(pct_start, top):
+    optimizer = optim.SGD([xg.Tensor(1.0)], momentum=0.9)
+    schedule = optim.OneCycleLR(optimizer, 1.0, total_steps=4, pct_start=pct_start)
+    rates = [schedule.rate(0, t) for t in range(4)]
+    assert rates.index(max(rates)) == top and rates[3] == pytest.approx(1.0 if top else 1 / 25 / 1e4)
+
+
 @pytest.mark.parametrize("name, arguments", [c for c in CASES if c[0] in ("CosineAnnealingLR", "OneCycleLR", "StepLR")])
 def test_a_schedule_goes_on_where_it_stood(name, arguments):
     def made():

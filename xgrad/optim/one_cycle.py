@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .base import Optimizer
-from .schedules import LRScheduler, along_cosine, per_group, positive
+from .formulas import along_cosine
+from .schedules import LRScheduler, per_group, positive
 
 
 class _Phase(NamedTuple):
@@ -150,12 +151,12 @@ class OneCycleLR(LRScheduler):
     def _at(self, t: int) -> tuple[_Phase, float]:
         """The phase at time ``t``, and how much of it is done, from 0 to 1."""
         t, start = min(t, self.total_steps - 1), 0.0
-        for phase in self._phases[:-1]:
+        for phase in self._phases:
             if t <= phase.end:
-                return phase, (t - start) / (phase.end - start)
+                break
             start = phase.end
-        last = self._phases[-1]
-        return last, (t - start) / (last.end - start)
+        length = phase.end - start
+        return phase, (t - start) / length if length else 1.0
 
     def _between(self, start: float, end: float, part: float) -> float:
         return along_cosine(start, end, part) if self.anneal_strategy == "cos" else start + (end - start) * part
