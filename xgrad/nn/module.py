@@ -34,7 +34,7 @@ class Module(Holder):
     the same kind that holds the gradients, and ``tree_map(lambda p, g: p - 0.1 * g, model, gradients)`` one with other
     parameters.  All but the parameters is shared with the module that it was made from, buffers included: what a
     forward pass writes into a buffer (the running statistics of a batch norm) reaches the model also from inside a
-    transform.
+    transform.  An attribute that ``forward`` assigns anew is one of the copy, and gone with it.
 
     Parameters are leaves of the tape of ``backward()`` too, so gradients by transform are recorded there.  A loop of
     functional steps runs inside ``no_grad()``, which switches off only that.
