@@ -1,8 +1,7 @@
 """The CuPy backend without a GPU: its host code runs on a stand-in for CuPy that refuses to wait for the device.
 
-The stand-in holds NumPy arrays in a class of its own.  Its functions take exactly the arguments that CuPy's take (the
-table ``SIGNATURES``, compared with the real CuPy where that can be imported), and whatever would make the host wait for
-a GPU raises ``Waited``: so forward and backward of every function is shown to only queue work.
+Forward and backward of every function are so shown to only queue work.  The stand-in takes the arguments that CuPy's
+functions take, which is compared with the real CuPy where that can be imported.
 """
 
 import ast
@@ -12,7 +11,6 @@ import inspect
 import operator
 import pathlib
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -26,464 +24,25 @@ from xgrad.pytree import flatten
 from xgrad.registry import SPACES, every_function
 
 from .cases import ALL, case_id, prepared
-
-# The stand-in ---------------------------------------------------------------------------------------------------------
-
-
-def words(text):
-    return text.split()
-
-
-class Waited(AssertionError):
-    """The host would have waited for the device."""
-
-
-class Host:
-    """Whether waiting is allowed just now, and which device is the current one."""
-
-    may_wait = False
-    device = 0
-    count = 1
-    calls: list = []  # noqa: RUF012 (one list for the whole stand-in is meant)
-
-    @classmethod
-    @contextlib.contextmanager
-    def waiting(cls):
-        before, cls.may_wait = cls.may_wait, True
-        try:
-            yield
-        finally:
-            cls.may_wait = before
-
-    @classmethod
-    def wait(cls, why):
-        if not cls.may_wait:
-            raise Waited(f"{why} makes the host wait for the device")
-
-
-def _refuse(name):
-    def method(self, *args, **kwargs):
-        raise Waited(f"{name} of an array makes the host wait for the device")
-
-    return method
-
-
-def _binary(name):
-    function = getattr(operator, name)
-
-    def method(self, other):
-        if not isinstance(other, ndarray | int | float | complex | bool | np.generic):
-            return NotImplemented
-        if name == "matmul":
-            return _matmul(self, other)
-        return wrap(function(self._a, unwrap(other)))
-
-    def reflected(self, other):
-        if not isinstance(other, int | float | complex | bool | np.generic):
-            return NotImplemented
-        return wrap(function(unwrap(other), self._a))
-
-    def inplace(self, other):
-        self._a[...] = function(self._a, unwrap(other))
-        return self
-
-    return method, reflected, inplace
-
-
-def _matmul(a, b):
-    if "bfloat16" in (a.dtype.name, b.dtype.name) and max(a.ndim, b.ndim) > 2:
-        raise TypeError("data type 'E' not understood")
-    Host.calls.append(("matmul", a.shape, b.shape))
-    return wrap(a._a @ b._a)
-
-
-class ndarray:  # CuPy's name for it
-    __module__ = "cupy"
-    __array_ufunc__ = None
-    __hash__ = None
-
-    def __init__(self, array, device=None, base=None):
-        self._a = array
-        self.data = types.SimpleNamespace(device_id=Host.device if device is None else device)
-        self.base = base
-
-    shape = property(lambda self: self._a.shape)
-    strides = property(lambda self: self._a.strides)
-    ndim = property(lambda self: self._a.ndim)
-    size = property(lambda self: self._a.size)
-    dtype = property(lambda self: self._a.dtype)
-    device = property(lambda self: Device(self.data.device_id))
-    real = property(lambda self: self._view(self._a.real) if self.dtype.kind == "c" else self)
-    imag = property(lambda self: self._view(self._a.imag))
-
-    def _view(self, array):
-        return ndarray(array, self.data.device_id, self if self.base is None else self.base)
-
-    def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
-        dtype = np.dtype(dtype)
-        if not copy and dtype == self.dtype:
-            return self
-        assert self.dtype.kind != "c" or dtype.kind == "c", "an imaginary part is lost"
-        return ndarray(self._a.astype(dtype))
-
-    def copy(self, order="C"):
-        return ndarray(self._a.copy())
-
-    def reshape(self, *shape, order="C"):
-        array = self._a.reshape(*shape)
-        return self._view(array) if np.shares_memory(array, self._a) else ndarray(array)
-
-    def __getitem__(self, key):
-        array = self._a[_host_key(key, self.shape)]
-        return self._view(array) if np.shares_memory(array, self._a) else ndarray(np.asarray(array))
-
-    def __setitem__(self, key, value):
-        key = _host_key(key, self.shape)
-        several = [k for k in key if isinstance(k, np.ndarray) and k.dtype.kind in "iu"]
-        if several and isinstance(value, ndarray) and value.ndim:  # CuPy leaves the winner open: here it is the first
-            places = np.arange(self.size).reshape(self.shape)[key]
-            values = np.broadcast_to(value._a, places.shape).reshape(-1)[::-1]
-            self._a.reshape(-1)[places.reshape(-1)[::-1]] = values
-        else:
-            self._a[key] = unwrap(value)
-
-    def __len__(self):
-        return len(self._a)
-
-    __neg__ = lambda self: wrap(-self._a)
-    __pos__ = lambda self: wrap(+self._a)
-    __abs__ = lambda self: wrap(abs(self._a))
-    __invert__ = lambda self: wrap(~self._a)
-
-
-for _name in words("add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift"):
-    _plain = _name.strip("_")
-    _forms = _binary("__and__" if _name == "and_" else "__or__" if _name == "or_" else _name)
-    for _prefix, _form in zip(("", "r", "i"), _forms, strict=True):
-        setattr(ndarray, f"__{_prefix}{_plain}__", _form)
-for _name in words("lt le gt ge eq ne"):
-    setattr(ndarray, f"__{_name}__", _binary(_name)[0])
-for _name in words("bool float int index complex iter array"):
-    setattr(ndarray, f"__{_name}__", _refuse(f"__{_name}__"))
-for _name in words("item tolist get tobytes"):
-    setattr(ndarray, _name, _refuse(_name))
-
-
-def wrap(value):
-    if isinstance(value, tuple | list):
-        return type(value)(map(wrap, value))
-    return ndarray(np.asarray(value))
-
-
-def unwrap(value):
-    if isinstance(value, tuple | list):
-        return type(value)(map(unwrap, value))
-    if isinstance(value, np.ndarray) and not isinstance(value, np.generic):
-        raise TypeError(f"Unsupported type {type(value)}")  # as CuPy says of an array on the host
-    return value._a if isinstance(value, ndarray) else value
-
-
-def _host_key(key, shape):
-    """The key with NumPy arrays; integers that point outside wrap around, as in CuPy, and masks wait."""
-    key = key if isinstance(key, tuple) else (key,)
-    arrays = [k for k in key if isinstance(k, ndarray)]
-    if any(k.dtype == np.bool_ for k in arrays):
-        Host.wait("a boolean index")
-    host, axis = [], 0
-    taken = sum(max(1, k.ndim) if isinstance(k, ndarray) and k.dtype == np.bool_ else 1 for k in key if k is not None)
-    for k in key:
-        if k is Ellipsis:
-            axis += len(shape) - (taken - 1)
-        elif isinstance(k, ndarray) and k.dtype != np.bool_:
-            k = k._a % max(1, shape[axis])
-            axis += 1
-        elif isinstance(k, ndarray):
-            k, axis = k._a, axis + k.ndim
-        elif k is not None:
-            axis += 1
-        host.append(k)
-    return tuple(host)
-
-
-class Device:
-    def __init__(self, device=None):
-        self.id = Host.device if device is None else int(device)
-        self.before = []
-
-    def __enter__(self):
-        self.before.append(Host.device)
-        Host.device = self.id
-        return self
-
-    def __exit__(self, *exc):
-        Host.device = self.before.pop()
-
-
-# The parameters of CuPy 14's own functions; what the stand-in takes.
-SIGNATURES = {
-    "all": "a, axis=None, out=None, keepdims=False",
-    "any": "a, axis=None, out=None, keepdims=False",
-    "arange": "start, stop=None, step=1, dtype=None",
-    "argmax": "a, axis=None, dtype=None, out=None, keepdims=False",
-    "argmin": "a, axis=None, dtype=None, out=None, keepdims=False",
-    "argsort": "a, axis=-1, kind=None",
-    "asarray": "a, dtype=None, order=None, *, copy=None, blocking=False",
-    "asnumpy": "a, stream=None, order='C', out=None, *, blocking=True",
-    "broadcast_to": "array, shape",
-    "clip": "a, a_min, a_max, out=None",
-    "concat": "tup, axis=0, out=None, *, dtype=None, casting='same_kind'",
-    "cumulative_prod": "x, /, *, axis=None, dtype=None, out=None, include_initial=False",
-    "cumulative_sum": "x, /, *, axis=None, dtype=None, out=None, include_initial=False",
-    "empty": "shape, dtype=float, order='C'",
-    "empty_like": "prototype, dtype=None, order='K', subok=None, shape=None",
-    "flip": "a, axis=None",
-    "full": "shape, fill_value, dtype=None, order='C'",
-    "full_like": "a, fill_value, dtype=None, order='K', subok=None, shape=None",
-    "imag": "val",
-    "isdtype": "dtype, kind",
-    "linspace": "start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0",
-    "matrix_transpose": "x, /",
-    "max": "a, axis=None, out=None, keepdims=False",
-    "mean": "a, axis=None, dtype=None, out=None, keepdims=False",
-    "min": "a, axis=None, out=None, keepdims=False",
-    "nonzero": "a",
-    "ones": "shape, dtype=float, order='C'",
-    "ones_like": "a, dtype=None, order='K', subok=None, shape=None",
-    "permute_dims": "a, axes=None",
-    "prod": "a, axis=None, dtype=None, out=None, keepdims=False",
-    "real": "val",
-    "reshape": "a, newshape, order='C', *, copy=None",
-    "result_type": "*arrays_and_dtypes",
-    "roll": "a, shift, axis=None",
-    "round": "a, decimals=0, out=None",
-    "searchsorted": "a, v, side='left', sorter=None",
-    "sort": "a, axis=-1, kind=None",
-    "std": "a, axis=None, dtype=None, out=None, ddof=0, keepdims=False",
-    "sum": "a, axis=None, dtype=None, out=None, keepdims=False",
-    "take": "a, indices, axis=None, out=None",
-    "take_along_axis": "a, indices, axis",
-    "tril": "m, k=0",
-    "triu": "m, k=0",
-    "var": "a, axis=None, dtype=None, out=None, ddof=0, keepdims=False",
-    "where": "condition, x=None, y=None",
-    "zeros": "shape, dtype=float, order='C'",
-    "zeros_like": "a, dtype=None, order='K', subok=None, shape=None",
-}
-TRANSFORMS = dict.fromkeys(words("fft ifft rfft irfft"), "a, n=None, axis=-1, norm=None")
-TRANSFORMS |= dict.fromkeys(words("fftn ifftn rfftn irfftn"), "a, s=None, axes=None, norm=None")
-_UNARY = """abs acos acosh asin asinh atan atanh bitwise_invert ceil conj cos cosh exp expm1 floor isfinite isinf isnan
-log log10 log1p log2 logical_not negative positive reciprocal sign signbit sin sinh sqrt square tan tanh trunc"""
-_BINARY = """add atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor copysign divide equal
-floor_divide greater greater_equal hypot less less_equal logaddexp logical_and logical_or logical_xor maximum minimum
-multiply nextafter not_equal pow remainder subtract"""
-UFUNCS = {1: words(_UNARY), 2: words(_BINARY)}
-_VIEWS = {"broadcast_to", "flip", "matrix_transpose", "permute_dims", "real", "imag", "reshape"}
-_WAITS = {"asnumpy", "nonzero"}
-
-
-def _function(name, text):
-    signature = inspect.signature(eval(f"lambda {text}: None"))  # the parameters as a signature
-    numpys = getattr(np, "asarray" if name == "asnumpy" else name)
-
-    def call(*args, **kwargs):
-        bound = signature.bind(*args, **kwargs)
-        if name in _WAITS:
-            Host.wait(name)
-        if name == "asarray" and not isinstance(args[0], ndarray):
-            return ndarray(np.array(args[0], dtype=kwargs.get("dtype")))
-        for parameter in ("order", "subok", "blocking", "stream", "out", "casting"):
-            bound.arguments.pop(parameter, None)
-        positional = [unwrap(v) for v in bound.args]
-        keywords = {k: unwrap(v) for k, v in bound.kwargs.items()}
-        if name == "where":
-            assert isinstance(args[0], ndarray)  # CuPy asks the condition for astype
-        if name == "take":
-            positional[1] = positional[1] % positional[0].shape[bound.arguments.get("axis") or 0]
-        if name in ("argsort", "sort") and not positional[0].size:
-            raise ZeroDivisionError("integer division or modulo by zero")  # cupy#9816
-        if name == "linspace" and complex in map(type, positional):
-            raise TypeError("float() argument must be a string or a real number, not 'complex'")
-        if name in ("argsort", "sort"):
-            keywords["kind"] = "stable"
-        result = numpys(*positional, **keywords)
-        if name == "asnumpy":
-            return result.copy()
-        if name in _VIEWS and np.shares_memory(result, positional[0]):
-            return args[0]._view(result)
-        return result if isinstance(result, bool | np.dtype) else wrap(result)
-
-    call.__signature__ = signature
-    return call
-
-
-def _ufunc(name, nin):
-    numpys = getattr(np, name)
-
-    def call(*args, dtype=None, casting="same_kind", out=None):
-        assert len(args) == nin and out is None
-        Host.calls.append((name, *map(type, args)))
-        args = [unwrap(a) for a in args]
-        if complex in map(type, args) and any(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in args):
-            args = [np.complex128(a) if type(a) is complex else a for a in args]  # so CuPy, unlike NumPy
-        return wrap(numpys(*args))
-
-    return call
-
-
-def _transform(name, text):
-    signature = inspect.signature(eval(f"lambda {text}: None"))
-
-    def call(*args, **kwargs):
-        bound = signature.bind(*args, **kwargs)
-        array = unwrap(bound.arguments.pop("a"))
-        if name == "irfftn":
-            assert len(bound.arguments["axes"]) < 2  # cuFFT takes all axes to be symmetric
-        if name == "irfft" and array.dtype.kind == "c":  # cuFFT reads at some lengths what does not count
-            n, bins = bound.arguments["n"], np.moveaxis(array, bound.arguments["axis"], 0)
-            assert not bins[0].imag.any() and not (n % 2 == 0 and bins[n // 2 : n // 2 + 1].imag.any())
-        if not array.size:
-            raise RuntimeError("CUFFT_INVALID_SIZE")
-        return wrap(getattr(np.fft, name)(array, **bound.arguments))
-
-    call.__signature__ = signature
-    return call
-
-
-# The parameters of CuPy 14's functions in ``cupy.linalg``, which lacks the others of the standard's.
-FACTORS = {
-    "cholesky": "a",
-    "det": "a",
-    "eig": "a",
-    "eigh": "a, UPLO='L'",
-    "eigvals": "a",
-    "eigvalsh": "a, UPLO='L'",
-    "inv": "a",
-    "pinv": "a, rcond=1e-15",
-    "qr": "a, mode='reduced'",
-    "slogdet": "a",
-    "solve": "a, b",
-    "svd": "a, full_matrices=True, compute_uv=True",
-}
-
-
-def _factor(name, text):
-    signature = inspect.signature(eval(f"lambda {text}: None"))
-
-    def call(*args, **kwargs):
-        bound = signature.bind(*args, **kwargs)
-        if name == "pinv":
-            Host.wait(name)
-        a, *rest = map(unwrap, bound.args)
-        if name == "solve" and rest[0].ndim > 1:  # CuPy does not broadcast
-            assert a.shape[:-1] == rest[0].shape[:-1]
-        try:
-            found = getattr(np.linalg, name)(a, *rest, **bound.kwargs)
-            return wrap(tuple(found) if isinstance(found, tuple) else found)
-        except np.linalg.LinAlgError:  # cuSOLVER's word on singular matrices is not read, since that would wait
-            return wrap(np.full(a.shape, np.nan))
-
-    call.__signature__ = signature
-    return call
-
-
-# What cupyx.scipy.special of CuPy 14 has of the functions that xgrad calls.
-SPECIAL = words(
-    """beta betainc betaln binom boxcox boxcox1p entr erf erfc erfcinv erfcx erfinv exp10 expit exprel gamma
-    gammainc gammaincc gammaln gammasgn i0 i0e i1 i1e inv_boxcox inv_boxcox1p j0 j1 k0 k0e k1 k1e kl_div log_expit
-    log_ndtr loggamma logit ndtr ndtri poch psi rel_entr xlog1py xlogy y0 y1 zeta"""
+from .cupy_stand_in import (
+    FACTORS,
+    SIGNATURES,
+    SPECIAL,
+    TRANSFORMS,
+    UFUNCS,
+    Host,
+    Waited,
+    forget,
+    ndarray,
+    on_gpu,
+    read,
+    stand_in,
+    stood_in,
+    words,
+    xp,
 )
 
-
-def _special(name):
-    function = getattr(importlib.import_module("scipy.special"), name)
-
-    def call(*args):
-        Host.calls.append((f"special.{name}", *map(type, args)))
-        half = any(getattr(a, "dtype", None) == np.float16 for a in args)
-        out = function(*map(unwrap, args))
-        return wrap(out.astype(np.float64) if half else out)  # CuPy computes 16-bit floats in float64
-
-    return call
-
-
-def _at(ufunc):
-    def scatter(a, slices, value):
-        supported = ("int32", "int64", "uint32", "uint64", "float32", "float64")
-        if a.dtype.name not in supported + (("float16",) if ufunc is np.add else ()):
-            raise TypeError(f"cupy.{ufunc.__name__}.at only supports {', '.join(supported)} as data type")
-        ufunc.at(a._a, _host_key(slices, a.shape), unwrap(value))
-
-    return scatter
-
-
-def stand_in():
-    """Modules ``cupy``, ``cupyx`` and what lies below them."""
-    cupy, cupyx, cuda = types.ModuleType("cupy"), types.ModuleType("cupyx"), types.ModuleType("cupy.cuda")
-    for name, text in SIGNATURES.items():
-        setattr(cupy, name, _function(name, text))
-    for nin, names in UFUNCS.items():
-        for name in names:
-            setattr(cupy, name, _ufunc(name, nin))
-    cupy.ndarray, cupy.cuda, cupy.__version__ = ndarray, cuda, "14.2.0"
-    cuda.Device = Device
-    cuda.runtime = types.SimpleNamespace(getDeviceCount=lambda: Host.count, getDevice=lambda: Host.device)
-    cuda.nvrtc = types.SimpleNamespace(getVersion=lambda: (13, 0))
-    cupyx.scatter_add, cupyx.scatter_max = _at(np.add), _at(np.maximum)
-    cupy.complex64, cupy.fft = np.complex64, types.ModuleType("cupy.fft")
-    for name, text in TRANSFORMS.items():
-        setattr(cupy.fft, name, _transform(name, text))
-    cupy.linalg, cupy.finfo = types.ModuleType("cupy.linalg"), np.finfo
-    for name, text in FACTORS.items():
-        setattr(cupy.linalg, name, _factor(name, text))
-    scipy, special = types.ModuleType("cupyx.scipy"), types.ModuleType("cupyx.scipy.special")
-    if importlib.util.find_spec("scipy"):  # without it xgrad's own formulas serve
-        for name in SPECIAL:
-            setattr(special, name, _special(name))
-    scipy.special, cupyx.scipy = special, scipy
-    modules = {m.__name__: m for m in (cupy, cupyx, cuda, scipy, special)}
-    return modules | {"cupy_backends.cuda.libs.cublas": types.ModuleType("cublas")}
-
-
-def _forget(array_type):
-    """Make the engine forget what it remembers of an array type."""
-    backends._BY_TYPE.pop(array_type, None)
-    for function in every_function().values():
-        if hasattr(function, "op"):
-            function.op.short.pop(array_type, None)
-
-
-@pytest.fixture(scope="module")
-def stood_in():
-    """The stand-in's modules and the backend on them, in nobody's way."""
-    modules = stand_in()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, stood in modules.items():
-            patch.setitem(sys.modules, name, stood)
-        backend = module.load()
-    yield modules, backend
-    _forget(ndarray)
-
-
-@pytest.fixture
-def xp(stood_in, monkeypatch):
-    """The backend on the stand-in, as the one that ``"cuda"`` names during this test."""
-    modules, backend = stood_in
-    for name, stood in modules.items():
-        monkeypatch.setitem(sys.modules, name, stood)
-    monkeypatch.setitem(backends._BY_NAME, "cupy", backend)
-    Host.calls.clear()
-    return backend
-
-
-def read(tensor):
-    """The elements of a Tensor on the stand-in's device."""
-    assert type(tensor.value) is ndarray, type(tensor.value)
-    return tensor.value._a
-
-
-def on_gpu(array, **kwargs):
-    return xg.asarray(array, device="cuda", **kwargs)
-
+__all__ = ["stood_in", "xp"]  # fixtures
 
 # Every function -------------------------------------------------------------------------------------------------------
 
@@ -778,7 +337,7 @@ def test_two_devices_are_told_apart(xp, monkeypatch):
     monkeypatch.setattr(Host, "count", 2)
     two = module.CuPy(xp.cupy, xp.cupyx)
     monkeypatch.setitem(backends._BY_NAME, "cupy", two)
-    _forget(ndarray)
+    forget(ndarray)
     try:
         x = xg.asarray([1.0, 2.0], device="cuda:1")
         assert not two.single and str(x.device) == "cuda:1" and Host.device == 0
@@ -792,7 +351,7 @@ def test_two_devices_are_told_apart(xp, monkeypatch):
         with two.on("cuda:1"):
             assert str(backends.parse_device("cuda")) == "cuda:1"
     finally:
-        _forget(ndarray)
+        forget(ndarray)
 
 
 def _raise(error):
@@ -823,8 +382,8 @@ def _raise(error):
 def test_problems_say_what_to_do(monkeypatch, spoil, words):
     modules = stand_in()
     spoil(modules)
-    for name, stood_in in modules.items():
-        monkeypatch.setitem(sys.modules, name, stood_in)
+    for name, stood in modules.items():
+        monkeypatch.setitem(sys.modules, name, stood)
     monkeypatch.setattr(backends, "_BY_NAME", {"numpy": backends.get("numpy")})
     with pytest.raises(DeviceError) as caught:
         backends.parse_device("cuda")
@@ -857,7 +416,7 @@ def test_the_stand_in_takes_what_cupy_takes():
         for name in names:
             function = getattr(cupy, name)
             assert type(function) is type(cupy.add) and function.nin == nin, name
-    for name in ("astype", "copy", "reshape", "real", "imag", "strides", "base", "data", "device"):
+    for name in ("astype", "copy", "reshape", "real", "imag", "T", "strides", "base", "data", "device"):
         assert hasattr(cupy.ndarray, name), name
 
 
@@ -867,10 +426,13 @@ def test_cupy_has_the_rest_of_what_the_backend_uses():
     import cupyx
     from cupyx.scipy import special
 
+    assert list(inspect.signature(cupy.lib.stride_tricks.as_strided).parameters) == ["x", "shape", "strides"]
     for function in (cupyx.scatter_add, cupyx.scatter_max):
         assert list(inspect.signature(function).parameters) == ["a", "slices", "value"]
     assert [name for name in SPECIAL if not hasattr(special, name)] == []
     assert type(special.erf) is type(cupy.add)
+    assert cupy.ElementwiseKernel("T x", "T y", "y = x", "copied", preamble="").nin == 1  # compiled at its first call
+    assert callable(cupy.RawModule(code="").get_function)
     assert callable(cupy.cuda.nvrtc.getVersion) and callable(cupy.cuda.runtime.getDeviceCount)
     assert "F->F" in cupy.log2.types and "l->l" in cupy.floor.types and "D->D" in cupy.sign.types
     own = module.CuPy.__new__(module.CuPy)

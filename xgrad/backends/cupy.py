@@ -25,6 +25,7 @@ from ..axes import is_basic
 from ..errors import DeviceError
 from .cupy_linalg import Linalg
 from .cupy_random import Random
+from .cupy_special import Special, is_half
 from .extension import Extension, Fourier
 from .generic import Generic
 from .sliding import Strided
@@ -171,30 +172,6 @@ class Namespace:
             dtype = self.cupy.result_type(x1.dtype, x2.dtype)
             return (x1.astype(np.float32) @ x2.astype(np.float32)).astype(dtype)
         return x1 @ x2
-
-
-class Special(Extension):
-    """``cupyx.scipy.special``, in the dtype of its arguments: alone it would answer 16-bit floats in float64."""
-
-    def module(self) -> Any:
-        """Imported at the first use."""
-        return importlib.import_module("cupyx.scipy.special")
-
-    def __getattr__(self, name: str) -> Any:
-        function = super().__getattr__(name)
-
-        def call(*arrays, **options):
-            halves = {a.dtype for a in arrays if hasattr(a, "dtype") and _is_half(a.dtype)}
-            if not halves:
-                return function(*arrays, **options)
-            narrow = len({a.dtype for a in arrays if hasattr(a, "dtype")}) == 1
-            out = function(
-                *(a.astype(np.float32) if getattr(a, "dtype", None) in halves else a for a in arrays), **options
-            )
-            return out.astype(halves.pop()) if narrow else out
-
-        setattr(self, name, call)
-        return call
 
 
 class CuPy(Strided, Generic):
@@ -380,12 +357,7 @@ def _scalar(number: Any, dtype: Any) -> Any:
         return number
     if type(number) is complex:
         return np.result_type(dtype, np.complex64).type(number) if dtype.kind == "f" else number
-    return dtype.type(number) if _is_half(dtype) else number
-
-
-def _is_half(dtype: Any) -> bool:
-    """Whether ``dtype`` is float16 or bfloat16, which NumPy counts among its void types."""
-    return dtype.itemsize == 2 and dtype.kind in "fV"
+    return dtype.type(number) if is_half(dtype) else number
 
 
 def _typed(function: Any) -> Any:

@@ -82,7 +82,13 @@ def log_softmax(x, /, *, axis=None):
 
 @log_softmax.vjp
 def log_softmax_vjp(xp, out, x, *, axis=None):
-    return lambda ct: ct - xp.exp(out) * xp.sum(ct, axis=axis, keepdims=True)
+    return lambda ct: xp.special.log_softmax_grad(ct, out, axis)
+
+
+@composite
+def log_softmax_grad(xp, ct, out, axis, /):
+    """``ct - exp(out) * sum(ct)``."""
+    return ct - xp.exp(out) * xp.sum(ct, axis=axis, keepdims=True)
 
 
 @primitive(floating=True, promote=())
