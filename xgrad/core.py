@@ -216,7 +216,7 @@ def _binary(op: Primitive):
         l2 = -2 if n2 is None else n2.level
         if entry is None or (l1 != l2 and l1 >= 0 and l2 >= 0):
             return apply(op, (x1, x2), {})
-        if multilinear and (type(n1) is Dual or type(n2) is Dual):
+        if multilinear and type(n1 if l1 > l2 else n2) is Dual:
             return apply(op, (x1, x2), {})
         function, xp = entry
         try:
@@ -232,7 +232,7 @@ def _binary(op: Primitive):
         if op.rule is None:
             return apply(op, (x1, x2), {})
         made = op.rule(xp, out, v1, v2)
-        if callable(made):  # one joint pullback
+        if type(made) is not tuple:  # one joint pullback
             watched = [i for i, own in enumerate((l1, l2)) if own == level]
             return finish(op, made, (x1, x2), (v1, v2), watched, out, {})
         p1, p2 = made

@@ -18,7 +18,7 @@ import itertools
 import threading
 import types
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heappushpop
 from typing import Any
 
 import numpy as np
@@ -142,14 +142,15 @@ class exact_zeros:
 
 
 def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | None, since: int) -> dict[Node, Any]:
-    newest = [(-node.serial, node) for node in cts if node.edges != ()]
-    heapify(newest)
+    waiting = [(-node.serial, node) for node in cts if node.edges != ()]
+    heapify(waiting)
+    node = heappop(waiting)[1] if waiting else None
     owned: set[Node] = set()
     masked, lifted = state.masked, False
     debug = state.debug
     kind: type | None = None
-    while newest:
-        node = heappop(newest)[1]
+    while node is not None:
+        newest: Node | None = None  # of the parents found here: in a chain it is next, without a turn in the heap
         edges = node.edges
         if edges is None:
             raise GraphError(
@@ -183,7 +184,13 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
             if known is None:
                 cts[parent] = part
                 if parent.op is not None and parent.serial > since:  # no leaf
-                    heappush(newest, (-parent.serial, parent))
+                    if newest is None:
+                        newest = parent
+                    elif newest.serial > parent.serial:
+                        heappush(waiting, (-parent.serial, parent))
+                    else:
+                        heappush(waiting, (-newest.serial, newest))
+                        newest = parent
             elif lifted:
                 cts[parent] = part + known  # the Tensor on the left: some libraries refuse it on the right
             elif parent in owned and type(known) is type(part):
@@ -192,6 +199,10 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
             else:
                 cts[parent] = known + part
                 owned.add(parent)
+        if waiting and (newest is None or -waiting[0][0] > newest.serial):
+            node = heappop(waiting)[1] if newest is None else heappushpop(waiting, (-newest.serial, newest))[1]
+        else:
+            node = newest
     if debug is not None:
         debug.gradients(cts.values())
     return cts

@@ -178,8 +178,10 @@ def seed(tensor: Tensor, ct: Any, function: str) -> Any:
     value = tensor.value
     if ct is None:
         dtype = cotangent_dtype(tensor.dtype)
-        ones = functions.ones_like(constant(value) if type(value) is not Tensor else value, dtype=dtype)
-        return ones if type(value) is Tensor else ones.value
+        if type(value) is Tensor:
+            return functions.ones_like(value, dtype=dtype)
+        xp = namespace_of(value)
+        return xp.ones_like(value, dtype=xp.raw_dtype(dtype))
     ct = functions.asarray(ct)
     if ct.shape != tensor.shape:
         raise ValueError(
@@ -201,8 +203,11 @@ def seed(tensor: Tensor, ct: Any, function: str) -> Any:
 
 def gradient(ct: Any) -> Tensor:
     """A cotangent at the public border: conjugated when complex, as a Tensor; see ``owned`` for its memory."""
-    tensor = ct if type(ct) is Tensor else constant(namespace_of(ct).as_array(ct))
-    return functions.conj(tensor) if tensor.dtype.kind == "c" else tensor
+    if type(ct) is Tensor:
+        return functions.conj(ct) if ct.dtype.kind == "c" else ct
+    xp = namespace_of(ct)
+    tensor = constant(xp.as_array(ct))
+    return functions.conj(tensor) if xp.numpy_dtype(ct.dtype).kind == "c" else tensor
 
 
 def backward(tensor: Tensor, grad: Any, zero_grad: bool, retain_graph: bool) -> None:
@@ -243,7 +248,9 @@ def owned(cts: Any, seeds: Any) -> list[Any]:
     for ct in cts:
         if ct is not None and type(ct) is not Tensor:
             xp = namespace_of(ct)
-            ct = xp.copy(ct) if xp.memory(ct) in taken else xp.own(ct)
-            taken.add(xp.memory(ct))
+            place = xp.memory(ct)
+            mine = xp.copy(ct) if place in taken else xp.own(ct)
+            taken.add(place if mine is ct else xp.memory(mine))
+            ct = mine
         out.append(ct)
     return out

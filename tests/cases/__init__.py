@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 import zlib
 
 import numpy as np
 
 import xgrad as xg
+from xgrad.registry import every_function
 
 from . import extras, fft, linalg, main, special, windows
 from .domains import array, hermitian
@@ -22,7 +22,7 @@ POSITIONAL = {"tile": ("repetitions",), "moveaxis": ("source", "destination"), "
 def prepared(name, specs, metadata, device):
     """The function with its metadata bound, and its arrays on ``device``."""
     rng = np.random.default_rng(zlib.crc32(f"{name}{specs}{sorted(metadata)}".encode()))
-    function = operator.attrgetter(name)(xg)
+    function = every_function()[name]
     metadata = dict(metadata)
     extra = [metadata.pop(k) for k in POSITIONAL.get(name, ())]
     if isinstance(specs[0], list):

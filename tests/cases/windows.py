@@ -19,4 +19,17 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
         (("R 2 5",), {"window_shape": (5, 2), "axis": (-1, 0)}),
         (("R 0 4",), {"window_shape": 2, "axis": 1}),
     ],
+    # the primitives that these call
+    "cross_correlation": [
+        (
+            ("R 2 4 5", "R 6 2 2"),
+            {"stride": (2,), "padding": ((1, 0),), "dilation": (1,), "groups": 2, "spacing": (2,)},
+        ),
+    ],
+    "sliding_windows": [
+        (("R 5 6",), {"window": (2, 3), "axes": (1, 0), "stride": (2, 1), "dilation": (1, 2)}),
+    ],
+    "overlap_add": [
+        (("R 2 4 3",), {"shape": (2, 6), "window": (3,), "axes": (1,), "stride": (1,), "dilation": (1,)}),
+    ],
 }
