@@ -41,7 +41,8 @@ class Primitive:
     exact zeros, ``singular`` elementwise ones whose pullbacks may meet an infinity or NaN.  ``floating`` ones compute
     integers in float64, ``promote`` lists the arrays that share a result dtype, ``results`` is the tuple or named-tuple
     type of several results, ``put_back`` (see ``writing``) marks functions whose result is a view, and ``boxed`` ones
-    meet no Python numbers among their arrays: they become 0-d arrays.
+    meet no Python numbers among their arrays: they become 0-d arrays.  The pullback of a function that ``adds`` makes
+    new memory, or adds to the cotangent that is its second argument.
 
     Three traits only make forward mode cheaper (see ``forward``): ``diagonal`` functions are elementwise with pullbacks
     that are their own transpose (by default the singular ones), ``linear`` ones are linear in all arrays together,
@@ -59,6 +60,7 @@ class Primitive:
         diagonal=None,
         linear=False,
         multilinear=False,
+        adds=False,
         floating=False,
         promote=None,
         arrays=None,
@@ -81,6 +83,7 @@ class Primitive:
         self.diagonal = singular if diagonal is None else diagonal
         self.linear = linear
         self.multilinear = multilinear
+        self.adds = adds
         self.floating = floating
         self.promote = tuple(range(len(positional))) if promote is None else promote
         self.results = results

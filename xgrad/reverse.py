@@ -169,9 +169,13 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
         if op.selects:
             masked = state.masked = True
         for parent, pullback, position in edges:
+            known = cts.get(parent)
             try:
                 if lifted:
                     pullback = lift(pullback)
+                elif op.adds and parent in owned and debug is None:
+                    cts[parent] = pullback(ct, known)
+                    continue
                 if debug is not None:
                     pullback = debug.pullback(node, pullback, position)
                 part = zero_safe(pullback, ct) if masked and op.singular else pullback(ct)
@@ -180,9 +184,10 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
             except Exception as error:
                 error.add_note(_where(node, position, ct, parent))
                 raise
-            known = cts.get(parent)
             if known is None:
                 cts[parent] = part
+                if op.adds:
+                    owned.add(parent)
                 if parent.op is not None and parent.serial > since:  # no leaf
                     if newest is None:
                         newest = parent
@@ -193,11 +198,13 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
                         newest = parent
             elif lifted:
                 cts[parent] = part + known  # the Tensor on the left: some libraries refuse it on the right
-            elif parent in owned and type(known) is type(part):
-                known += part
-                cts[parent] = known
             else:
-                cts[parent] = known + part
+                mine = parent in owned or (type(known) is not Results and namespace_of(known).sole(known))
+                if mine and type(known) is type(part):
+                    known += part
+                else:
+                    known = known + part
+                cts[parent] = known
                 owned.add(parent)
         if waiting and (newest is None or -waiting[0][0] > newest.serial):
             node = heappop(waiting)[1] if newest is None else heappushpop(waiting, (-newest.serial, newest))[1]
@@ -221,9 +228,12 @@ def _where(node: Node, position: int, ct: Any, parent: Node) -> str:
 
 def zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:
     """The pullback of an elementwise function, but 0 times an infinity or NaN is 0."""
-    xp: Any = functions if isinstance(ct, Face) else namespace_of(ct)
+    lifted = isinstance(ct, Face)
+    xp: Any = functions if lifted else namespace_of(ct)
     with namespace_of(strip(ct)).quiet():
         part = pullback(ct)
+    if not lifted and xp.surely_finite(part):
+        return part
     return xp.where((ct == 0) & ~xp.isfinite(part), 0.0, part)  # a finite part keeps its own derivatives
 
 

@@ -199,6 +199,14 @@ class Generic:
         """Whether ``holder.value`` may be written in place because nothing else can see it."""
         return False
 
+    def surely_finite(self, x: Any) -> bool:
+        """Whether there is no infinity or NaN, where that can be seen without waiting for a device."""
+        return False
+
+    def sole(self, ct: Any) -> bool:
+        """Whether the pass back, which holds ``ct`` in a dict and under one name, is all that can see its memory."""
+        return False
+
     def as_array(self, result: Any) -> Any:
         """What a function of the library returned, as an array: NumPy returns scalars for 0-d results."""
         return result
@@ -306,6 +314,10 @@ class Generic:
         source = np.full(math.prod(shape), len(places))
         source[places] = np.arange(len(places))
         return self.reshape(self.take(self.concat([values, zero]), self._index(source, x), axis=0), shape)
+
+    def add_at(self, total, x, /, *, key):
+        """``total`` with ``x`` added at ``key``, in its own memory where the library allows it."""
+        return total + self.scatter_add(x, key=key, shape=tuple(total.shape))
 
     def setitem(self, x, value, /, *, key):
         """``x`` with ``value`` at ``key``, in new memory; of several values for one place the last one stays."""

@@ -1,6 +1,7 @@
 """Indexing functions: reading, writing and taking elements.
 
-``getitem`` and ``scatter_add`` are linear and each other's rule.
+``getitem`` and ``scatter_add`` are linear and each other's rule.  The pullbacks of ``getitem`` and ``take`` may add to
+the cotangent that their argument has so far: the n slices of an array then cost n slices, not n whole arrays.
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ import math
 from ..core import primitive
 
 
-@primitive(selects=True, linear=True)
+def _scattering(xp, key, shape):
+    def pullback(ct, total=None):
+        return xp.scatter_add(ct, key=key, shape=shape) if total is None else xp.add_at(total, ct, key=key)
+
+    return pullback
+
+
+@primitive(selects=True, linear=True, adds=True)
 def getitem(x, /, *, key):
     """``x[key]`` for a complete key of ints, slices, None, Ellipsis, integer and boolean arrays."""
 
 
 @getitem.vjp
 def getitem_vjp(xp, out, x, *, key):
-    shape = x.shape
-    return lambda ct: xp.scatter_add(ct, key=key, shape=shape)
+    return _scattering(xp, key, x.shape)
 
 
 @getitem.view
@@ -54,7 +61,7 @@ def setitem_vjp(xp, out, x, value, *, key):
     return lambda ct: xp.setitem(ct, 0, key=key), None if cut else written
 
 
-@primitive(selects=True, linear=True, promote=())
+@primitive(selects=True, linear=True, adds=True, promote=())
 def take(x, indices, /, *, axis=None):
     """Elements of ``x`` at ``indices`` along ``axis``."""
 
@@ -63,7 +70,7 @@ def take(x, indices, /, *, axis=None):
 def take_vjp(xp, out, x, indices, *, axis=None):
     shape = x.shape
     key = (slice(None),) * (0 if axis is None else axis % len(shape)) + (indices, ...)
-    return lambda ct: xp.scatter_add(ct, key=key, shape=shape), None
+    return _scattering(xp, key, shape), None
 
 
 @primitive(selects=True, linear=True, promote=())

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 def _traits(selects: bool) -> Any:
-    return types.SimpleNamespace(name="checkpoint", names=(), arrays=None, selects=selects, singular=False)
+    return types.SimpleNamespace(name="checkpoint", names=(), arrays=None, selects=selects, singular=False, adds=False)
 
 
 _OPS = {selects: _traits(selects) for selects in (False, True)}

@@ -48,7 +48,7 @@ class _Custom(Generic[P, R]):
     """A function whose calls are recorded whole; subclasses say by which rule."""
 
     transform = ""
-    linear = multilinear = diagonal = singular = False
+    linear = multilinear = diagonal = singular = adds = False
     arrays, results, bundle = None, tuple, tuple
     selects = True  # a rule of the user may make exact zeros
 
