@@ -1244,8 +1244,8 @@ def test_the_slices_of_an_array_cost_no_more_than_the_array(rng):
         finally:
             tracemalloc.stop()
 
-    peak(1)
-    assert peak(60) < peak(1) + 2.5 * x.nbytes
+    one = min(peak(1) for _ in range(2))
+    assert peak(60) < one + 2.5 * x.nbytes
     np.testing.assert_allclose(x.grad.numpy(), 2 * x.detach().numpy())
 
 
