@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import xgrad as xg
@@ -24,8 +23,7 @@ def relu(x: Any, /) -> xg.Tensor:
     >>> x.grad
     Tensor([0., 0., 1.])
     """
-    x = xg.asarray(x)
-    return xg.where(x <= 0, 0, x)  # this way round a NaN is kept: where(x > 0, x, 0) would hide it
+    return xg.special.relu(xg.asarray(x))
 
 
 def leaky_relu(x: Any, /, negative_slope: float = 0.01) -> xg.Tensor:
@@ -88,10 +86,7 @@ def gelu(x: Any, /, approximate: str = "none") -> xg.Tensor:
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: unknown approximation; got {approximate!r}. Use approximate='none' or 'tanh'.")
-    x = floating("gelu", "x", x)
-    if approximate == "tanh":
-        return 0.5 * x * (1.0 + xg.tanh(x * (math.sqrt(2 / math.pi) + math.sqrt(2 / math.pi) * 0.044715 * (x * x))))
-    return 0.5 * x * (1.0 + xg.special.erf(x * math.sqrt(0.5)))
+    return xg.special.gelu(floating("gelu", "x", x), approximate=approximate)
 
 
 def silu(x: Any, /) -> xg.Tensor:
@@ -103,8 +98,7 @@ def silu(x: Any, /) -> xg.Tensor:
     >>> xg.nn.silu(xg.asarray([-1000.0, 0.0, 1000.0]))
     Tensor([  -0.,    0., 1000.])
     """
-    x = floating("silu", "x", x)
-    return x * xg.special.expit(x)
+    return xg.special.silu(floating("silu", "x", x))
 
 
 def softplus(x: Any, /, beta: float = 1.0, threshold: float = 20.0) -> xg.Tensor:

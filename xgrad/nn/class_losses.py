@@ -79,9 +79,9 @@ def cross_entropy(
                 "Give samples that do not count zeros in place of probabilities."
             )
         return _soft_cross_entropy(scores, known, weight, reduction, label_smoothing, axis)
-    known = _labels("cross_entropy", targets, known, scores, ignore_index)
     if weight is None and ignore_index is None and not label_smoothing:
-        return reduced("cross_entropy", xg.special.softmax_cross_entropy(scores, known), reduction)
+        return reduced("cross_entropy", _plain_cross_entropy(scores, targets, known), reduction)
+    known = _labels("cross_entropy", targets, known, scores, ignore_index)
     known, factors, ignored = _chosen("cross_entropy", known, scores, weight, ignore_index)
     costs = xg.special.softmax_cross_entropy(scores, known)
     costs = costs if factors is None else factors * costs
@@ -91,6 +91,18 @@ def cross_entropy(
         logs = logs if weight is None else logs * _class_weight("cross_entropy", weight, scores)
         costs = (1 - share) * costs - share * xg.mean(logs, axis=-1)
     return _over_samples("cross_entropy", costs, factors, ignored, reduction)
+
+
+def _plain_cross_entropy(scores: xg.Tensor, targets: Any, known: xg.Tensor) -> xg.Tensor:
+    """Without options; NumPy looks at the range by itself, so only the message is made here."""
+    known = _integers("cross_entropy", known, scores)
+    if scores.device.backend != "numpy":
+        _in_range("cross_entropy", targets, known, scores)
+    try:
+        return xg.special.softmax_cross_entropy(scores, known)
+    except IndexError:
+        _in_range("cross_entropy", targets, known, scores)
+        raise
 
 
 def _soft_cross_entropy(
@@ -148,6 +160,16 @@ def _classes_last(function: str, name: str, x: Any, axis: int | None) -> xg.Tens
 
 def _labels(function: str, given: Any, known: xg.Tensor, scores: xg.Tensor, skip: int | None) -> xg.Tensor:
     """The right classes, checked; ``known`` is ``given`` as a Tensor."""
+    known = _integers(function, known, scores)
+    _in_range(function, given, known, scores, skip)
+    return known
+
+
+def _in_range(function: str, given: Any, known: xg.Tensor, scores: xg.Tensor, skip: int | None = None) -> None:
+    in_range(function, ("a target", "classes"), given, known, scores.shape[-1], skip)
+
+
+def _integers(function: str, known: xg.Tensor, scores: xg.Tensor) -> xg.Tensor:
     known = known.detach() if known.requires_grad else known
     if not xg.isdtype(known.dtype, "integral"):
         raise TypeError(
@@ -159,7 +181,6 @@ def _labels(function: str, given: Any, known: xg.Tensor, scores: xg.Tensor, skip
             f"{function}: targets must have the shape of the scores without the classes, {scores.shape[:-1]}; "
             f"got {known.shape}. The classes are axis 1 of the scores, if axis= does not say otherwise."
         )
-    in_range(function, ("a target", "classes"), given, known, scores.shape[-1], skip)
     return known
 
 

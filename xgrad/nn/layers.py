@@ -25,8 +25,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> xg.Tensor:
     >>> xg.nn.functional.linear(xg.asarray([1.0, 2.0]), xg.asarray([[3.0, 4.0]]), xg.asarray([0.5]))
     Tensor([11.5])
     """
-    out = xg.matmul(x, xg.matrix_transpose(weight))
-    return out if bias is None else out + bias
+    return xg.special.linear(x, weight, bias)
 
 
 def bilinear(x1: Any, x2: Any, weight: Any, bias: Any = None) -> xg.Tensor:

@@ -47,7 +47,7 @@ def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = No
     """
     x = floating("layer_norm", "x", x)
     axes = _last_axes("layer_norm", x, extents("layer_norm", normalized_shape))
-    return _affine(_standardised(x, axes, eps)[0], weight, bias)
+    return xg.special.layer_norm(x, weight, bias, axis=axes, eps=eps)
 
 
 def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> xg.Tensor:
