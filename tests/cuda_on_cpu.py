@@ -67,9 +67,9 @@ COMPILED = Compiler()
 
 
 def launch(unit, name, grid, block, args):
-    """Run a kernel: as arguments NumPy arrays (their addresses), numbers, or None for a null pointer."""
+    """Run a kernel: its arguments are NumPy arrays (their addresses), structures, numbers, or None (a null pointer)."""
     held = [_argument(a) for a in args]
-    pointers = (ctypes.c_void_p * len(held))(*(ctypes.addressof(h) for h in held))
+    pointers = (ctypes.c_void_p * len(held))(*map(ctypes.addressof, held))
     function = COMPILED.function(unit, name)
     function.restype = ctypes.c_bool
     sizes = [(ctypes.c_uint * 3)(*(tuple(size) + (1, 1))[:3]) for size in (grid, block)]
@@ -77,6 +77,8 @@ def launch(unit, name, grid, block, args):
 
 
 def _argument(value):
+    if isinstance(value, np.ndarray) and value.dtype.names:
+        return (ctypes.c_char * value.nbytes).from_buffer_copy(value.tobytes())
     if isinstance(value, np.ndarray):
         return ctypes.c_void_p(value.ctypes.data)
     if value is None:

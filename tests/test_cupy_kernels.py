@@ -9,6 +9,7 @@ import pathlib
 import numpy as np
 import pytest
 
+import xgrad as xg
 from xgrad.backends import cupy_kernels, get
 from xgrad.backends import cupy_special as module
 from xgrad.registry import composites
@@ -202,6 +203,78 @@ def test_linear_is_one_product_and_a_sum_in_place(xp, rng):
 
 
 # Launches -------------------------------------------------------------------------------------------------------------
+
+
+def _network(device):
+    """Parameters of two layers, samples and their labels."""
+    rng = np.random.default_rng(5)
+    shapes = ((16, 8), (16,), (4, 16), (4,))
+    params = [xg.Tensor(0.3 * rng.standard_normal(s), device=device, dtype="float32") for s in shapes]
+    x = xg.asarray(rng.standard_normal((32, 8)).astype(np.float32), device=device)
+    return params, x, xg.asarray(rng.integers(0, 4, 32), device=device)
+
+
+def _backward(params, x, labels):
+    hidden = xg.special.relu(xg.special.linear(x, params[0], params[1]))
+    xg.special.softmax_cross_entropy(xg.special.linear(hidden, params[2], params[3]), labels).mean().backward()
+
+
+@needs_compiler
+def test_a_training_step_of_a_small_network_has_at_most_20_launches(xp):
+    params, x, labels = _network("cuda")
+    sizes = [math.prod(p.shape) for p in params]
+    ends = list(itertools.accumulate(sizes))
+    flat = xp.concat([p.value for p in params], axis=None)
+    mean, square = xp.zeros_like(flat), xp.zeros_like(flat)
+    for step in (1, 2, 3):
+        Host.launches.clear()
+        _backward(params, x, labels)
+        g = xp.concat([p.grad.value for p in params], axis=None)
+        root = math.sqrt(1 - 0.999**step)
+        numbers = {"rate": 0.01 * root / (1 - 0.9**step), "eps": 1e-8 * root, "b1": 0.9, "b2": 0.999}
+        flat, mean, square = xp.special.adam_step(flat, g, mean, square, **numbers)
+        for p, size, end in zip(params, sizes, ends, strict=True):
+            p.value = flat[end - size : end].reshape(p.shape)
+        assert len(Host.launches) <= 20, Host.launches
+    expected, x, labels = _network("cpu")
+    optimizer = xg.optim.Adam(expected, lr=0.01)
+    for _ in range(3):
+        _backward(expected, x, labels)
+        optimizer.step()
+    for a, b in zip(params, expected, strict=True):
+        np.testing.assert_allclose(a.value._a, b.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_a_step_of_adam(xp, rng, dtype):
+    p, g, mean = rng.standard_normal((3, 50)).astype(dtype)
+    square = rng.random(50).astype(dtype)
+    numbers = {"rate": 0.02, "b1": 0.9, "b2": 0.99, "eps": 1e-3}
+    for rest in ({}, {"decay": 0.1}, {"shrink": 0.01}):
+        compared(xp, "adam_step", p, g, mean, square, **numbers, **rest)
+    rate = wrap(np.asarray(0.02, dtype))  # known to the device alone
+    ours = xp.special.adam_step(*map(wrap, (p, g, mean, square)), **{**numbers, "rate": rate})
+    for a, b in zip(ours, formula("adam_step", p, g, mean, square, **numbers), strict=True):
+        np.testing.assert_allclose(a._a, b.astype(dtype), rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@needs_compiler
+def test_arrays_become_one_vector_in_one_launch(xp, rng):
+    arrays = [rng.standard_normal(s).astype(np.float32) for s in ((3, 4), (), (0, 2), (5000,), (2, 2))]
+
+    def check(arrays, launches):
+        Host.launches.clear()
+        given = [wrap(a) for a in arrays]
+        out = xp.concat(given, axis=None)
+        assert len(Host.launches) == launches, Host.launches
+        np.testing.assert_array_equal(out._a, np.concatenate([a.reshape(-1) for a in arrays]))
+
+    check(arrays, 1)
+    check([arrays[0].T, arrays[1]], 2)  # a copy of what has gaps
+    check(arrays * 15, 2)  # 60 pieces
+    check([arrays[2], arrays[2]], 0)
+    check([np.arange(3), np.arange(2)], 2)  # CuPy's own way
 
 
 @needs_compiler

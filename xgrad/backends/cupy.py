@@ -23,6 +23,7 @@ import numpy as np
 
 from ..axes import is_basic
 from ..errors import DeviceError
+from .cupy_kernels import DTYPES, Kernels
 from .cupy_linalg import Linalg
 from .cupy_random import Random
 from .cupy_special import Special, is_half
@@ -189,6 +190,7 @@ class CuPy(Strided, Generic):
     def __init__(self, cupy: Any, cupyx: Any):
         super().__init__("cupy", Namespace(cupy))
         self.cupy, self.cupyx = cupy, cupyx
+        self.kernels = Kernels(cupy)
         self.array_type = cupy.ndarray
         self.single = len(self.places()) == 1
 
@@ -279,6 +281,13 @@ class CuPy(Strided, Generic):
     def astype(self, x, /, dtype, *, copy=True, device=None):
         """``x`` with another dtype."""
         return x.astype(dtype, copy=copy)
+
+    def concat(self, arrays, /, *, axis=0):
+        """Arrays joined along an axis, or with None as one vector."""
+        dtypes = {a.dtype for a in arrays}
+        if axis is None and len(arrays) > 1 and len(dtypes) == 1 and arrays[0].dtype.name in DTYPES:
+            return self.kernels.join(arrays)
+        return self.library.concat(arrays, axis=axis)
 
     def is_view(self, result: Any, array: Any) -> bool:
         """Whether the two share memory."""

@@ -15,6 +15,7 @@ from ..registry import composites
 from .cupy_kernels import DTYPES, Kernels, accumulator
 from .extension import Extension
 
+_OF_ADAM = ("rate", "b1", "b2", "eps", "decay", "shrink")
 _COLUMNS = 32  # of a block of the kernel that sums over lines
 _ROWS, _PARTS = 64, 128  # lines that are worth a block of their own, and the most such blocks
 
@@ -53,7 +54,7 @@ class Special(Extension):
     def __init__(self, xp: Any, space: str):
         super().__init__(xp, space)
         self.cupy = xp.cupy
-        self.kernels = Kernels(xp.cupy)
+        self.kernels: Kernels = xp.kernels
 
     def module(self) -> Any:
         """Imported at the first use."""
@@ -203,6 +204,14 @@ class Special(Extension):
         to_weight = self.cupy.empty((n,), dtype=lines.dtype)
         launch("layer_norm_columns", lines.dtype, (blocks,), (32,), (sums, to_weight, parts, n))
         return to_weight
+
+    # Optimisers -----------------------------------------------------------------------------------------------------
+
+    def adam_step(self, p, g, mean, square, /, **numbers):
+        """One kernel, where the numbers are Python's."""
+        if not _alike(p, g, mean, square) or any(hasattr(v, "dtype") for v in numbers.values()):
+            return self._formula("adam_step")(p, g, mean, square, **numbers)
+        return self._each("adam_step", p, g, mean, square, *(numbers.get(name, 0.0) for name in _OF_ADAM))
 
 
 def _in_single(function: Any, formula: bool = False) -> Any:

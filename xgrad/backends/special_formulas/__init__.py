@@ -7,3 +7,4 @@ from . import exponentials as exponentials
 from . import gamma as gamma
 from . import incomplete as incomplete
 from . import neural as neural
+from . import updates as updates
