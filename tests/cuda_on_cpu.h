@@ -2,7 +2,7 @@
 //
 // The threads of a block are coroutines that take turns.  A thread runs until it ends or has to wait: at a shuffle for
 // the other lanes of its warp, at a barrier for the whole block.  Lanes of a warp that part ways are an error, though
-// some GPUs would forgive it.  Blocks run one after the other.
+// some GPUs would forgive it.  Blocks run one after the other, and have whole warps.
 
 #include <ucontext.h>
 
@@ -65,33 +65,41 @@ static void thread_main() {
     wait(ENDED);
 }
 
+// Run a warp until its lanes are at a barrier or have ended; whether they stayed together.
+static bool run_warp(unsigned first) {
+    while (threads[first].state <= AT_SHUFFLE) {
+        for (unsigned i = first; i < first + 32; ++i) {
+            current = i;
+            threadIdx = {i % blockDim.x, i / blockDim.x, 0};
+            swapcontext(&scheduler, &threads[i].context);
+        }
+        for (unsigned i = first; i < first + 32; ++i)
+            if (threads[i].state != threads[first].state) return false;
+    }
+    return true;
+}
+
+// Between two barriers one warp after the other goes as far as it can, from the first to the last and the other way
+// round by turns: what they tell one another without a barrier is then read too early or too late.
 static bool run_block() {
-    const unsigned count = blockDim.x * blockDim.y;
-    for (unsigned i = 0; i < count; ++i) {
+    const unsigned warps = blockDim.x * blockDim.y / 32;
+    for (unsigned i = 0; i < 32 * warps; ++i) {
         threads[i].state = READY;
         getcontext(&threads[i].context);
         threads[i].context.uc_stack.ss_sp = threads[i].stack.data();
         threads[i].context.uc_stack.ss_size = threads[i].stack.size();
         makecontext(&threads[i].context, thread_main, 0);
     }
-    for (;;) {
-        bool ran = false;
-        for (current = 0; current < count; ++current) {
-            if (threads[current].state > AT_SHUFFLE) continue;
-            ran = true;
-            threadIdx = {current % blockDim.x, current / blockDim.x, 0};
-            swapcontext(&scheduler, &threads[current].context);
-        }
-        for (unsigned i = 0; i < count; ++i)
-            if (threads[i].state != threads[i & ~31u].state) return false;
-        if (ran) continue;
-        unsigned ended = 0;  // all that have not ended are at the barrier
-        for (unsigned i = 0; i < count; ++i) {
+    for (unsigned round = 0, ended = 0; ended < 32 * warps; ++round) {
+        for (unsigned w = 0; w < warps; ++w)
+            if (!run_warp(32 * (round % 2 ? warps - 1 - w : w))) return false;
+        ended = 0;
+        for (unsigned i = 0; i < 32 * warps; ++i) {
             if (threads[i].state == ENDED) ++ended;
-            else threads[i].state = READY;
+            else threads[i].state = READY;  // all that go on are at the barrier
         }
-        if (ended == count) return true;
     }
+    return true;
 }
 
 static bool run(void (*kernel)(void**), const unsigned* grid, const unsigned* block, void** args) {

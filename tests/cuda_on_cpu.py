@@ -67,12 +67,13 @@ COMPILED = Compiler()
 
 
 def launch(unit, name, grid, block, args):
-    """Run a kernel: its arguments are NumPy arrays (their addresses), structures, numbers, or None (a null pointer)."""
+    """Run a kernel: its arguments are NumPy arrays (their addresses), structures and numbers."""
     held = [_argument(a) for a in args]
     pointers = (ctypes.c_void_p * len(held))(*map(ctypes.addressof, held))
     function = COMPILED.function(unit, name)
     function.restype = ctypes.c_bool
     sizes = [(ctypes.c_uint * 3)(*(tuple(size) + (1, 1))[:3]) for size in (grid, block)]
+    assert sizes[1][0] * sizes[1][1] % 32 == 0 and sizes[0][2] == sizes[1][2] == 1
     assert function(*sizes, pointers), f"{name}: the lanes of a warp part ways"
 
 
@@ -81,8 +82,6 @@ def _argument(value):
         return (ctypes.c_char * value.nbytes).from_buffer_copy(value.tobytes())
     if isinstance(value, np.ndarray):
         return ctypes.c_void_p(value.ctypes.data)
-    if value is None:
-        return ctypes.c_void_p(None)
     return {int: ctypes.c_longlong, float: ctypes.c_double}[type(value)](value)
 
 
@@ -93,7 +92,7 @@ def elementwise_source(in_params, out_params, operation, name, preamble):
     names = [f"const {t}& {n} = {n}_all[i * {n}_step];" for t, n in inputs]
     names += [f"{t}& {n} = {n}_all[i];" for t, n in outputs]
     kernel = f"""__global__ void {name}_DTYPE({", ".join(arguments)}, long long count) {{
-        for (long long i = 0; i < count; ++i) {{ {" ".join(names)} {operation}; }}
+        for (long long i = threadIdx.x; i < count; i += blockDim.x) {{ {" ".join(names)} {operation}; }}
     }}"""
     kernels = [re.sub(r"\bT\b", TYPES[d], kernel).replace("DTYPE", d) for d in ("float32", "float64", "float16")]
     return "\n".join([preamble, "typedef double float64;", *kernels])

@@ -459,7 +459,7 @@ class ElementwiseKernel:
         made = [np.empty(shape, dtype) for _ in range(self.outputs)]
         steps = [x for a in inputs for x in (a, int(a.ndim > 0))]
         name = f"{self.name}_{dtype.name}"
-        cuda_on_cpu.launch(self.unit, name, (1,), (1,), (*steps, *made, made[0].size))
+        cuda_on_cpu.launch(self.unit, name, (1,), (32,), (*steps, *made, made[0].size))
         return ndarray(made[0]) if self.outputs == 1 else tuple(map(ndarray, made))
 
 

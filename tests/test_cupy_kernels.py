@@ -21,6 +21,7 @@ __all__ = ["stood_in", "xp"]  # fixtures
 
 needs_compiler = pytest.mark.skipif(cuda_on_cpu.COMPILER is None, reason="no C++ compiler: kernels cannot run here")
 LENGTHS = (1, 3, 31, 32, 33, 64, 100, 1000, 1025)
+BRAIN = cuda_on_cpu.COMPILED.add(cupy_kernels.source("bfloat16"))  # compiled with the others
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 2e-3}
 
 
@@ -116,16 +117,14 @@ def test_element_by_element(xp, rng, dtype):
 
 
 @needs_compiler
-def test_brain_floats_are_rounded_to_the_nearest(rng):
+def test_brain_floats_are_rounded_to_the_nearest(xp, rng):
     """Their kernels work on bits, so that NumPy needs no dtype for them."""
-    unit = cuda_on_cpu.COMPILED.add(cupy_kernels.source("bfloat16"))
     x = rng.standard_normal((4, 40)).astype(np.float32)
     x.view(np.uint32)[...] &= 0xFFFF0000  # what bfloat16 can hold
     x[3, 0] = math.nan
     out, single = np.empty(x.shape, np.uint16), np.empty_like(x)
-    cuda_on_cpu.launch(unit, "softmax", (1,), (32, 4), ((x.view(np.uint32) >> 16).astype(np.uint16), out, 4, 40))
-    plain = cuda_on_cpu.COMPILED.add(cupy_kernels.source("float32"))
-    cuda_on_cpu.launch(plain, "softmax", (1,), (32, 4), (x, single, 4, 40))
+    cuda_on_cpu.launch(BRAIN, "softmax", (1,), (32, 4), ((x.view(np.uint32) >> 16).astype(np.uint16), out, 4, 40))
+    cuda_on_cpu.launch(xp.kernels.module("float32").unit, "softmax", (1,), (32, 4), (x, single, 4, 40))
     expected = single[:3].view(np.uint32).astype(np.float64)  # within a binade bits count the value up
     np.testing.assert_array_equal(out[:3], np.round(expected / 2**16))
     assert np.isnan((out[3].astype(np.uint32) << 16).view(np.float32)).all()
@@ -143,7 +142,7 @@ def test_relu_hides_no_nan_and_lets_none_through(xp):
 @needs_compiler
 def test_sums_over_lines_do_not_depend_on_chance(xp, rng):
     """Many lines, so that the sums have several parts: the order of additions is fixed."""
-    x, ct = (rng.standard_normal((700, 33)).astype(np.float32) for _ in range(2))
+    x, ct = (rng.standard_normal((200, 33)).astype(np.float32) for _ in range(2))
     weight = rng.standard_normal(33).astype(np.float32)
     compared(xp, "layer_norm_grad", ct, x, weight, False, -1, 1e-5, launches=3)
     first, second = (
@@ -333,6 +332,14 @@ def test_nvrtc_compiles_the_elementwise_kernels(architecture):
     half += "\n__device__ float16::float16(float y) : x(y) {}"
     assert _nvrtc_log("\n".join([half, cupy_kernels.WIDER, *units]), architecture) == ""
     assert "undefined" in _nvrtc_log(units[0] + "oops x;", architecture)
+
+
+def test_cupy_takes_the_kernels():
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    kernels = cupy_kernels.Kernels(cupy)
+    for name, (inputs, _, _) in cupy_kernels.ELEMENTWISE.items():
+        assert kernels.elementwise(name).nin == len(inputs.split(","))
+    assert kernels.module("float32") is kernels.module("float32")  # compiled at the first launch
 
 
 def test_dtypes():

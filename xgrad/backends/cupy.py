@@ -4,9 +4,9 @@ Forward and backward only queue work.  What has to wait because its result's sha
 boolean array, ``nonzero``, and ``repeat`` with an array of counts; what leaves the device (``to_numpy``, ``float``)
 waits too.  array_api_compat is not used, since its ``clip`` and ``sign`` wait at every call.
 
-Two differences from NumPy remain, since checking would wait and ordering would cost: an integer array that points
-outside an axis wraps around instead of raising, and what belongs to one place (the gradient of ``take``) is added in no
-fixed order, so its last digits may differ from run to run.
+Three differences from NumPy remain, since checking would wait and ordering would cost: an integer array that points
+outside an axis wraps around instead of raising, a label that no class has makes its cost NaN, and what belongs to one
+place (the gradient of ``take``) is added in no fixed order, so its last digits may differ from run to run.
 
 CuPy computes on its *current* device.  With several GPUs, use ``cupy.cuda.Device(n).use()`` before ``"cuda:n"``.
 """

@@ -16,6 +16,7 @@ from .cupy_kernels import DTYPES, Kernels, accumulator
 from .extension import Extension
 
 _OF_ADAM = ("rate", "b1", "b2", "eps", "decay", "shrink")
+_NULL = 0  # for a kernel, a pointer to nothing
 _COLUMNS = 32  # of a block of the kernel that sums over lines
 _ROWS, _PARTS = 64, 128  # lines that are worth a block of their own, and the most such blocks
 
@@ -176,7 +177,7 @@ class Special(Extension):
         if not (_on_last(axis, x) and _per_element(x, weight) and _per_element(x, bias)):
             return self._formula("layer_norm")(x, weight, bias, axis=axis, eps=eps)
         out = self.cupy.empty(x.shape, dtype=x.dtype)
-        weight, bias = (None if v is None else self._dense(v) for v in (weight, bias))
+        weight, bias = (_NULL if v is None else self._dense(v) for v in (weight, bias))
         self._queue("layer_norm", x, self._dense(x), weight, bias, out, float(eps))
         return out
 
@@ -187,7 +188,7 @@ class Special(Extension):
         cts, lines = self._dense(ct), self._dense(x)
         to_x = self.cupy.empty(x.shape, dtype=x.dtype)
         if weight is None:
-            self._queue("layer_norm_grad", x, cts, lines, None, to_x, None, float(eps))
+            self._queue("layer_norm_grad", x, cts, lines, _NULL, to_x, _NULL, float(eps))
             return to_x, None, ct if bias else None
         spreads = self.cupy.empty((x.size // x.shape[-1], 2), dtype=accumulator(x.dtype))
         self._queue("layer_norm_grad", x, cts, lines, self._dense(weight), to_x, spreads, float(eps))
