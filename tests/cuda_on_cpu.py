@@ -25,9 +25,10 @@ class Compiler:
         self.units, self.libraries = [], []
 
     def add(self, code):
-        self.units.append(code)
-        self.libraries.append(None)
-        return len(self.units) - 1
+        if code not in self.units:
+            self.units.append(code)
+            self.libraries.append(None)
+        return self.units.index(code)
 
     def function(self, unit, name):
         if self.libraries[unit] is None:

@@ -151,6 +151,31 @@ def test_sums_over_lines_do_not_depend_on_chance(xp, rng):
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("n", [33, 1025, 3000])
+def test_long_lines_on_every_device(device, n, rng):
+    """The table of cases has short lines only; on a GPU this is the test of the kernels for long ones."""
+    x, ct, (weight, bias) = (rng.standard_normal((lines, n)) for lines in (70, 70, 2))
+    labels, costs = rng.integers(0, n, 70), rng.standard_normal(70)
+
+    def check(function, arrays, ct, *expected):
+        leaves = [xg.Tensor(a, device=device) for a in arrays]
+        out = function(*leaves)
+        out.backward(xg.asarray(ct, device=device))
+        for found, values in zip((out.detach(), *(leaf.grad for leaf in leaves)), expected, strict=True):
+            np.testing.assert_allclose(found.numpy(), values, rtol=1e-9, atol=1e-10)
+
+    y = formula("softmax", x, axis=-1)
+    check(lambda v: xg.special.softmax(v, axis=-1), [x], ct, y, formula("softmax_grad", ct, y, -1))
+    y = formula("log_softmax", x, axis=-1)
+    check(lambda v: xg.special.log_softmax(v, axis=-1), [x], ct, y, formula("log_softmax_grad", ct, y, -1))
+    given = xg.asarray(labels, device=device)
+    y, to_x = formula("softmax_cross_entropy", x, labels), formula("softmax_cross_entropy_grad", costs, x, labels)
+    check(lambda v: xg.special.softmax_cross_entropy(v, given), [x], costs, y, to_x)
+    y = formula("layer_norm", x, weight, bias)
+    to_x, *rest = formula("layer_norm_grad", ct, x, weight, True, -1, 1e-5)
+    check(xg.special.layer_norm, [x, weight, bias], ct, y, to_x, *(v.sum(axis=0) for v in rest))
+
+
 # What the kernels leave to the formulas -------------------------------------------------------------------------------
 
 
