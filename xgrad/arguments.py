@@ -71,6 +71,8 @@ _CANONICAL: dict[str, Callable[[Any], Any]] = {
 
 def canonical(function: str, params: dict[str, Any]) -> dict[str, Any]:
     """Metadata by keyword with shapes and axes as Python ints, dtypes as NumPy's, devices as Devices."""
+    if _CANONICAL.keys().isdisjoint(params):
+        return params
     return {name: canonical_one(function, name, v) if name in _CANONICAL else v for name, v in params.items()}
 
 
@@ -113,6 +115,8 @@ _LOCAL = frozenset(("dtype", "device", "key", "rtol", "sorter"))
 def localise(xp: Generic, params: dict[str, Any], like: Any) -> dict[str, Any]:
     """Canonical metadata in the words of one library: its dtypes, its devices, its arrays inside a key."""
     if _LOCAL.isdisjoint(params):
+        return params
+    if len(params) == 1 and "key" in params and _BASIC.issuperset(map(type, params["key"])):
         return params
     local = dict(params)
     if local.get("dtype") is not None:

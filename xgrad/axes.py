@@ -107,6 +107,9 @@ def is_basic(key: tuple[Any, ...]) -> bool:
     return all(k is None or k is Ellipsis or (isinstance(k, int | slice) and not isinstance(k, bool)) for k in key)
 
 
+_PLAIN = frozenset((int, type(None)))  # what a slice may hold as it is
+
+
 def complete_key(key: Any, ndim: int) -> tuple[Any, ...]:
     """An index as a tuple with exactly one Ellipsis: ``x[1:]`` of a matrix becomes ``(slice(1, None), ...)``.
 
@@ -121,7 +124,8 @@ def complete_key(key: Any, ndim: int) -> tuple[Any, ...]:
             used += 1
         elif type(k) is slice:
             used += 1
-            items[i] = slice(*(n if n is None or type(n) is int else operator.index(n) for n in _parts(k)))
+            if not _PLAIN.issuperset((type(k.start), type(k.stop), type(k.step))):
+                items[i] = slice(*(n if n is None or type(n) is int else operator.index(n) for n in _parts(k)))
         elif k is None or isinstance(k, bool):
             continue
         elif hasattr(k, "shape"):

@@ -7,8 +7,8 @@ level down, with ``xp`` the namespace of Tensors: that is all there is to higher
 is all; else the *rule* of the primitive is asked for pullbacks, and those of the watched arguments go into a new node.
 Pullbacks are closures: what a closure names stays alive and nothing else does.
 
-``apply`` is the call in full.  The paths for one array, two arrays, and one array with metadata are shorter ways to
-the same result where all values are raw arrays of one library that promotes dtypes by itself.
+``apply`` is the call in full.  The paths for one array, two arrays, one array with metadata, and several arrays are
+shorter ways to the same result where all values are raw arrays of one library that promotes dtypes by itself.
 
 ``tensor`` holds what a call makes, ``reverse`` the graph and the pass back over it.
 """
@@ -278,7 +278,7 @@ def _nary(op: Primitive):
             params = canonical(op.name, params)
         if count == 1 and type(arrays[0]) is Tensor and type(arrays[0].value) in short:
             return _one(op, arrays[0], params)
-        return apply(op, arrays, params)
+        return _several(op, arrays, params)
 
     return call
 
@@ -305,6 +305,46 @@ def _one(op: Primitive, x: Tensor, params: dict[str, Any]) -> Tensor:
     if op.put_back is not None and is_view(op.name, xp, out, value, params):
         link(result, x, op, params)
     return result
+
+
+def _several(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
+    """The short path for several arrays of one type, watched on one level, with Python numbers and None among them."""
+    kind: Any = None
+    level, free, values = -1, True, []
+    for a in arrays:
+        value = a
+        if type(a) is Tensor:
+            value, node = a.value, a.node
+            if type(value) is not kind:
+                if kind is not None or type(value) not in op.short:
+                    return apply(op, arrays, params)
+                kind, like = type(value), value
+            if node is None:
+                free = False
+            elif node is not UNCOMMITTED:
+                free = False
+                if level >= 0 and node.level != level:
+                    return apply(op, arrays, params)
+                level = node.level
+        elif a is not None and type(a) not in SCALARS:
+            return apply(op, arrays, params)
+        values.append(value)
+    if kind is None or op.put_back is not None:
+        return apply(op, arrays, params)
+    function, xp = op.short[kind]
+    local = localise(xp, params, like) if params else params
+    try:
+        out = function(values, **local) if op.arrays is None else function(*values, **local)
+    except (ValueError, IndexError, TypeError) as error:
+        raise unfit(op.name, error, values, local) from None
+    if type(out) is not kind:
+        out = xp.as_array(out)
+    if level <= state.blocked or op.zero:
+        return constant(out, UNCOMMITTED if free else None)
+    if op.rule is None:
+        return apply(op, arrays, params)
+    watched = [i for i, a in enumerate(arrays) if type(a) is Tensor and a.node is not None and a.node.level == level]
+    return finish(op, op.rule(xp, out, *values, **local), arrays, values, watched, out, params)
 
 
 def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:

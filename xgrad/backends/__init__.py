@@ -6,6 +6,7 @@ Nothing heavy is imported before it is asked for, and CUDA is probed at first us
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from dataclasses import dataclass
@@ -115,10 +116,13 @@ def _find(array: Any) -> Generic | None:
     return None
 
 
+_device = functools.lru_cache(256)(Device)  # a look in a cache is faster than making one
+
+
 def device_of(array: Any) -> Device:
     """The Device of a raw array."""
     backend = namespace_of(array)
-    return Device(backend.name, backend.device_of(array))
+    return _device(backend.name, backend.device_of(array))
 
 
 def meet(a: Device, b: Device) -> bool:
