@@ -326,7 +326,7 @@ def _several(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
                 if level >= 0 and node.level != level:
                     return apply(op, arrays, params)
                 level = node.level
-        elif a is not None and type(a) not in SCALARS:
+        elif type(a) not in SCALARS and not (a is None and op.optional):
             return apply(op, arrays, params)
         values.append(value)
     if kind is None or op.put_back is not None:
