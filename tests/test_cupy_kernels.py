@@ -182,7 +182,8 @@ def test_long_lines_on_every_device(device, n, rng):
 @needs_compiler
 def test_other_axes_dtypes_and_shapes_go_by_the_formulas(xp, rng):
     x, ct = rng.standard_normal((2, 4, 5))
-    kernels = {f"xgrad_{name}" for name in cupy_kernels.ELEMENTWISE} | {"softmax", "log_softmax", "layer_norm"}
+    kernels = {f"xgrad_{name}" for name in cupy_kernels.ELEMENTWISE} | {"softmax", "log_softmax"}
+    kernels |= {"layer_norm", "layer_norm_grad"}
 
     def check(name, *args, **options):
         Host.launches.clear()
@@ -204,6 +205,7 @@ def test_other_axes_dtypes_and_shapes_go_by_the_formulas(xp, rng):
     check("relu", np.array([-2, 3]))
     check("layer_norm", x, ct)
     check("layer_norm_grad", ct, x, ct, True, 0, 0.1)
+    check("layer_norm_grad", ct, x, None, False, -1, np.asarray(0.1))  # a number that the device alone knows
     check("layer_norm_grad", ct.astype(np.float16), x.astype(np.float16), None, True, 0, 0.1)
 
 

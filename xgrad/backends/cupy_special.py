@@ -49,6 +49,11 @@ def _per_element(x: Any, other: Any) -> bool:
     return other is None or (other.dtype == x.dtype and other.shape == x.shape[-1:])
 
 
+def _on_host(*numbers: Any) -> bool:
+    """Whether the host knows these numbers; those of an array only the device does."""
+    return all(isinstance(v, int | float) for v in numbers)
+
+
 class Special(Extension):
     """``cupyx.scipy.special``, in the dtype of its arguments: alone it would answer 16-bit floats in float64."""
 
@@ -174,7 +179,7 @@ class Special(Extension):
 
     def layer_norm(self, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5):
         """Line by line."""
-        if not (_on_last(axis, x) and _per_element(x, weight) and _per_element(x, bias)):
+        if not (_on_last(axis, x) and _per_element(x, weight) and _per_element(x, bias) and _on_host(eps)):
             return self._formula("layer_norm")(x, weight, bias, axis=axis, eps=eps)
         out = self.cupy.empty(x.shape, dtype=x.dtype)
         weight, bias = (_NULL if v is None else self._dense(v) for v in (weight, bias))
@@ -183,7 +188,7 @@ class Special(Extension):
 
     def layer_norm_grad(self, ct, x, weight, bias, axis, eps, /):
         """Line by line, then the cotangent of weight column by column."""
-        if not (_on_last(axis, x, ct) and _per_element(x, weight)):
+        if not (_on_last(axis, x, ct) and _per_element(x, weight) and _on_host(eps)):
             return self._formula("layer_norm_grad")(ct, x, weight, bias, axis, eps)
         cts, lines = self._dense(ct), self._dense(x)
         to_x = self.cupy.empty(x.shape, dtype=x.dtype)
@@ -209,8 +214,8 @@ class Special(Extension):
     # Optimisers -----------------------------------------------------------------------------------------------------
 
     def adam_step(self, p, g, mean, square, /, **numbers):
-        """One kernel, where the numbers are Python's."""
-        if not _alike(p, g, mean, square) or any(hasattr(v, "dtype") for v in numbers.values()):
+        """One kernel."""
+        if not (_alike(p, g, mean, square) and _on_host(*numbers.values())):
             return self._formula("adam_step")(p, g, mean, square, **numbers)
         return self._each("adam_step", p, g, mean, square, *(numbers.get(name, 0.0) for name in _OF_ADAM))
 
