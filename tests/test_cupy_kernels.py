@@ -11,7 +11,6 @@ import pytest
 
 import xgrad as xg
 from xgrad.backends import cupy_kernels, get
-from xgrad.backends import cupy_special as module
 from xgrad.registry import composites
 
 from . import cuda_on_cpu
@@ -367,8 +366,3 @@ def test_cupy_takes_the_kernels():
     for name, (inputs, _, _) in cupy_kernels.ELEMENTWISE.items():
         assert kernels.elementwise(name).nin == len(inputs.split(","))
     assert kernels.module("float32") is kernels.module("float32")  # compiled at the first launch
-
-
-def test_dtypes():
-    assert set(cupy_kernels.DTYPES) == {"float16", "bfloat16", "float32", "float64"} == set(module.DTYPES)
-    assert cupy_kernels.accumulator(np.dtype("float16")) == np.float32
