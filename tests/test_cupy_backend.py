@@ -437,6 +437,7 @@ def test_cupy_has_the_rest_of_what_the_backend_uses():
     assert "F->F" in cupy.log2.types and "l->l" in cupy.floor.types and "D->D" in cupy.sign.types
     own = module.CuPy.__new__(module.CuPy)
     own.name, own.library, own.cupy, own.cupyx = "cupy", module.Namespace(cupy), cupy, cupyx
+    own.kernels = module.Kernels(cupy)
     test_every_name_that_rules_call_exists(own)
 
 
