@@ -286,6 +286,7 @@ from .ops.utility import any as any
 from .ops.utility import diff as diff
 from .ops.windows import convolution as convolution
 from .ops.windows import sliding_window_view as sliding_window_view
+from .precision import autocast as autocast
 from .reverse import no_grad as no_grad
 from .saving import load as load
 from .saving import save as save

@@ -27,6 +27,7 @@ from .arguments import SCALARS, as_dtype, canonical, localise, settle, smooth, s
 from .backends import namespace_of
 from .errors import DeviceError, unfit
 from .forward import Dual, advance
+from .precision import narrowing
 from .registry import composites, full_name, functions, register
 from .reverse import UNCOMMITTED, Node, Results, cotangent_dtype, state
 from .tensor import Tensor, constant
@@ -100,19 +101,21 @@ class Primitive:
             raise NotImplementedError(f"{self.name}: the array library {xp.name} has no such function.") from None
 
 
-def primitive(function=None, **traits):
+def primitive(function=None, *, narrows=False, **traits):
     """Make a function that the backend computes and its rule differentiates; the body holds only the docstring.
 
     The rule ``vjp(xp, out, *arrays, **metadata)`` returns one pullback per array, None for an argument that is never
     differentiated, or a single joint pullback that returns all cotangents.  ``@name.vjp`` sets it below the function,
-    ``@name.view`` says how a write to the result is put back into the first argument.
+    ``@name.view`` says how a write to the result is put back into the first argument.  What ``narrows`` is computed in
+    16 bits inside ``autocast``.
     """
     if function is None:
-        return lambda f: primitive(f, **traits)
+        return lambda f: primitive(f, narrows=narrows, **traits)
     op = Primitive(function, **traits)
     plain = op.arrays == len(op.names)  # arrays only, so the short paths serve
     path = _unary(op) if plain and op.arrays == 1 else _binary(op) if plain and op.arrays == 2 else _nary(op)
     path = _boxing(path) if traits.get("boxed") else path
+    path = narrowing(path, function) if narrows else path
     call: Any = functools.update_wrapper(path, function)
     op.call, call.op = call, op
 

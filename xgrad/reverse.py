@@ -37,6 +37,7 @@ next_serial = itertools.count(1).__next__  # numbers nodes, levels and no_grad b
 class _State(threading.local):
     blocked = -1  # levels up to this one do not record in this thread
     masked = False  # whether cotangents may hold exact zeros that a selection made, for passes inside a pass
+    precision: str | None = None  # in which 16-bit type matrices are multiplied, see ``precision``
     debug: Any = None  # the checks of the innermost ``debug`` block that is open in this thread
 
     def __init__(self):

@@ -32,4 +32,19 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
     "overlap_add": [
         (("R 2 4 3",), {"shape": (2, 6), "window": (3,), "axes": (1,), "stride": (1,), "dilation": (1,)}),
     ],
+    # what these and matmul are inside autocast; float64 is not rounded
+    "narrow_matmul": [((a, b), {"precision": "float16"}) for a, b in (("R 2 3 4", "R 4 2"), ("R 4", "R 2 4 3"))],
+    "narrow_cross_correlation": [
+        (
+            ("R 2 4 5", "R 6 2 2"),
+            {
+                "stride": (2,),
+                "padding": ((1, 0),),
+                "dilation": (1,),
+                "groups": 2,
+                "spacing": (2,),
+                "precision": "bfloat16",
+            },
+        ),
+    ],
 }

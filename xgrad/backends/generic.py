@@ -17,6 +17,7 @@ from ..axes import clipped_key, is_basic
 from ..errors import DeviceError
 from ..registry import SPACES, composites
 from . import formulas as formulas  # entered among the composites
+from . import narrow as narrow
 from . import sliding as sliding
 from . import special_formulas as special_formulas
 from .extension import Extension

@@ -275,6 +275,10 @@ class Jax(Generic):
         found = self.library.searchsorted(x1, x2, side=side, sorter=sorter)
         return found.astype(self.available(np.dtype(np.int64)))
 
+    def rounded(self, x, precision, /):
+        """By JAX's own types."""
+        return x.astype(getattr(self.library, precision)).astype(x.dtype)
+
     def cross_correlation(self, x, w, /, *, stride, padding, dilation, groups, spacing):
         """XLA's own, which takes the same words."""
         return self.jax.lax.conv_general_dilated(

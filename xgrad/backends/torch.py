@@ -288,6 +288,10 @@ class Torch(Generic):
         own = getattr(self.torch.nn.functional, f"conv{n}d")
         return own(spread(self, x, padding, spacing), w, stride=stride, dilation=dilation, groups=groups)
 
+    def rounded(self, x, precision, /):
+        """By torch's own types."""
+        return x.to(getattr(self.torch, precision)).to(x.dtype)
+
     # torch has no arithmetic on unsigned integers of 16 bits and more: it is done in int64, right up to 2**63
 
     def _unsigned(self, dtype: Any) -> bool:

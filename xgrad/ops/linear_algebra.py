@@ -6,42 +6,60 @@ from ..axes import normalise_axis
 from ..core import composite, primitive
 
 
-@primitive(multilinear=True)
+@primitive(multilinear=True, narrows=True)
 def matmul(x1, x2, /):
     """Matrix product over the last two axes; a vector is a row on the left and a column on the right."""
 
 
 @matmul.vjp
 def matmul_vjp(xp, out, x1, x2):
+    return _pullbacks(xp, xp.matmul, x1, x2)
+
+
+@primitive(multilinear=True)
+def narrow_matmul(x1, x2, /, *, precision):
+    """``matmul`` of float32 arrays rounded to a 16-bit type, added up in float32."""
+
+
+@narrow_matmul.vjp
+def narrow_matmul_vjp(xp, out, x1, x2, *, precision):
+    def product(a, b):
+        return xp.narrow_matmul(a, b, precision=precision)
+
+    return _pullbacks(xp, product, x1, x2)
+
+
+def _pullbacks(xp, product, x1, x2):
+    """Those of a matrix product that is computed by ``product``."""
     if x1.ndim > 1 and x2.ndim > 1:
         if x2.ndim == 2 and x1.ndim > 2:  # leading axes folded: the gradient of the weight is one product
             rows, n, m = x1.shape, x2.shape[0], x2.shape[1]
 
             def weight(ct):
-                return xp.matmul(xp.matrix_transpose(xp.reshape(x1, (-1, n))), xp.reshape(ct, (-1, m)))
+                return product(xp.matrix_transpose(xp.reshape(x1, (-1, n))), xp.reshape(ct, (-1, m)))
 
             if 0 not in rows and m:
-                return lambda ct: _product(xp, ct, xp.matrix_transpose(x2)), weight
+                return lambda ct: _by_columns(product, ct, xp.matrix_transpose(x2)), weight
         return (
-            lambda ct: _product(xp, ct, xp.matrix_transpose(x2)),
-            lambda ct: _product(xp, xp.matrix_transpose(x1), ct),
+            lambda ct: _by_columns(product, ct, xp.matrix_transpose(x2)),
+            lambda ct: _by_columns(product, xp.matrix_transpose(x1), ct),
         )
     if x1.ndim == 1 and x2.ndim == 1:
         return lambda ct: ct * x2, lambda ct: ct * x1
     if x1.ndim == 1:
         return (
-            lambda ct: xp.matmul(ct[..., None, :], xp.matrix_transpose(x2))[..., 0, :],
+            lambda ct: product(ct[..., None, :], xp.matrix_transpose(x2))[..., 0, :],
             lambda ct: x1[:, None] * ct[..., None, :],
         )
     return (
         lambda ct: ct[..., :, None] * x2,
-        lambda ct: xp.matmul(xp.matrix_transpose(x1), ct[..., None])[..., 0],
+        lambda ct: product(xp.matrix_transpose(x1), ct[..., None])[..., 0],
     )
 
 
-def _product(xp, a, b):
+def _by_columns(product, a, b):
     """The matrix product; columns times rows, by broadcasting, take half the time of a batch of matrix products."""
-    return a * b if a.shape[-1] == 1 else xp.matmul(a, b)
+    return a * b if a.shape[-1] == 1 else product(a, b)
 
 
 @primitive(linear=True)

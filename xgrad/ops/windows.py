@@ -75,15 +75,34 @@ def convolution(x, w, /, *, stride=1, padding=0, dilation=1, groups=1, spacing=1
     )
 
 
-@primitive(multilinear=True)
+@primitive(multilinear=True, narrows=True)
 def cross_correlation(x, w, /, *, stride, padding, dilation, groups, spacing):
     """``convolution`` with a number, or a pair of paddings, for every spatial axis."""
 
 
 @cross_correlation.vjp
 def cross_correlation_vjp(xp, out, x, w, *, stride, padding, dilation, groups, spacing):
-    # Both cotangents are convolutions themselves: stride and spacing change places in one, stride and dilation in the
-    # other, where the batch is what is summed over.
+    return _pullbacks(xp, xp.cross_correlation, out, x, w, stride, padding, dilation, groups, spacing)
+
+
+@primitive(multilinear=True)
+def narrow_cross_correlation(x, w, /, *, stride, padding, dilation, groups, spacing, precision):
+    """``cross_correlation`` of float32 arrays rounded to a 16-bit type, added up in float32."""
+
+
+@narrow_cross_correlation.vjp
+def narrow_cross_correlation_vjp(xp, out, x, w, *, stride, padding, dilation, groups, spacing, precision):
+    def product(a, b, **options):
+        return xp.narrow_cross_correlation(a, b, precision=precision, **options)
+
+    return _pullbacks(xp, product, out, x, w, stride, padding, dilation, groups, spacing)
+
+
+def _pullbacks(xp, product, out, x, w, stride, padding, dilation, groups, spacing):
+    """Both cotangents are convolutions themselves.
+
+    Stride and spacing change places in one, stride and dilation in the other, where the batch is what is summed over.
+    """
     extents, window, results = x.shape[2:], w.shape[2:], out.shape[2:]
     spaced = tuple(s * (e - 1) for s, e in zip(spacing, extents, strict=True))
     reach = tuple(d * (k - 1) for d, k in zip(dilation, window, strict=True))
@@ -96,15 +115,11 @@ def cross_correlation_vjp(xp, out, x, w, *, stride, padding, dilation, groups, s
 
     def to_x(ct):
         flipped = xp.flip(_exchanged(xp, w, groups, 0), axis=tuple(range(2, w.ndim)))
-        return xp.cross_correlation(
-            ct, flipped, stride=spacing, padding=around, dilation=dilation, groups=groups, spacing=stride
-        )
+        return product(ct, flipped, stride=spacing, padding=around, dilation=dilation, groups=groups, spacing=stride)
 
     def to_w(ct):
         seen_by_w = _exchanged(xp, x, groups, 1), _exchanged(xp, ct, 1, 0)
-        made = xp.cross_correlation(
-            *seen_by_w, stride=dilation, padding=seen, dilation=stride, groups=groups, spacing=spacing
-        )
+        made = product(*seen_by_w, stride=dilation, padding=seen, dilation=stride, groups=groups, spacing=spacing)
         return _exchanged(xp, made, 1, 0)
 
     return to_x, to_w

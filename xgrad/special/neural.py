@@ -56,7 +56,7 @@ def silu_grad(xp, ct, x, /):
     return ct * (gate + x * gate * (1.0 - gate))
 
 
-@primitive(arrays=3, promote=(0, 1, 2))
+@primitive(arrays=3, promote=(0, 1, 2), narrows=True)
 def linear(x, weight, /, bias=None):
     """``x @ weight.T + bias``: rows of ``weight`` are what every result is a product with; in one node."""
 
@@ -70,6 +70,13 @@ def linear_vjp(xp, out, x, weight, bias):
         return xp.matmul(columns, xp.reshape(x, (math.prod(x.shape[:-1]), features)))
 
     return lambda ct: xp.matmul(ct, weight), to_weight, lambda ct: ct
+
+
+@composite
+def narrow_linear(xp, x, weight, bias=None, *, precision):
+    """``linear`` by a matrix product in a 16-bit type."""
+    out = xp.narrow_matmul(x, xp.matrix_transpose(weight), precision=precision)
+    return out if bias is None else out + bias
 
 
 @primitive(floating=True, arrays=3, promote=(0, 1, 2))
