@@ -46,7 +46,7 @@ class autocast(contextlib.ContextDecorator):
     >>> with xg.autocast("bfloat16"):
     ...     y = x @ xg.asarray([[0.0], [1.0]], dtype="float32")
     >>> y
-    Tensor([[1.]])
+    Tensor([[1.]], dtype=float32)
     """
 
     def __init__(self, dtype: str = "bfloat16", *, enabled: bool = True):

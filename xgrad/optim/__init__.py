@@ -22,6 +22,7 @@ from .formulas import StepLR as StepLR
 from .lbfgs import LBFGS as LBFGS
 from .one_cycle import OneCycleLR as OneCycleLR
 from .plateau import ReduceLROnPlateau as ReduceLROnPlateau
+from .scaler import GradScaler as GradScaler
 from .schedules import LambdaLR as LambdaLR
 from .schedules import LRScheduler as LRScheduler
 from .schedules import SequentialLR as SequentialLR
