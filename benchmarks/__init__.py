@@ -6,5 +6,6 @@ so a busy or slow machine disturbs it little.  The reference is NumPy written by
 PyTorch eager on the same GPU.
 
 ``tasks``: what is computed, with the hand-written versions.  ``peers``: one small adapter for each library.
-``measure``: rounds and checks.  ``alone``: what concerns xgrad only.  ``report``: table and JSON.
+``measure``: rounds and checks.  ``peak``, ``high_water``: peak memory.  ``alone``: what concerns xgrad only.
+``report``, ``plot``: table and JSON, and a picture.
 """

@@ -10,18 +10,23 @@ for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 # E402: the imports come after the threads are set, or they would be read too late.
 import argparse  # noqa: E402
+import importlib.util  # noqa: E402
 import json  # noqa: E402
 import sys  # noqa: E402
 
 from .alone import ALONE  # noqa: E402
 from .measure import Result, compare  # noqa: E402
-from .peers import ON_GPU, PEERS, Peer  # noqa: E402
-from .report import as_json, cores, load, table  # noqa: E402
+from .peak import PEAKS, compare_peaks  # noqa: E402
+from .peers import EAGER_ON_GPU, ON_CPU, ON_GPU, PEERS, Peer  # noqa: E402
+from .report import ahead, as_json, cores, load, table  # noqa: E402
 from .tasks import TASKS  # noqa: E402
+
+WITH_TARGET = [task.name for task in TASKS.values() if task.limit is not None]
+AHEAD_OF_TORCH = 5  # of those
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the suite; 1 when a gradient was wrong, 2 when the device or the reference is missing."""
+    """Run the suite; 1 when a gradient was wrong, 2 when the device, the reference or the plot's library is missing."""
     args = _arguments(argv)
     before = load()
     gpu = "cuda" in args.device
@@ -31,17 +36,43 @@ def main(argv: list[str] | None = None) -> int:
         gone = reference if reference in missing else "xgrad"
         print(f"benchmarks: {gone} cannot run on {args.device}: {missing[gone]}", file=sys.stderr)
         return 2
+    if args.plot and importlib.util.find_spec("matplotlib") is None:
+        print("benchmarks: --plot needs Matplotlib. Run: pip install matplotlib", file=sys.stderr)
+        return 2
     results: list[Result] = []
     for name in args.tasks:
         _progress(name)
-        if name in TASKS:
-            results.append(compare(TASKS[name], peers, reference, args.rounds, progress=_progress))
-        else:
-            results.append(ALONE[name](args.device, args.rounds))
-        if args.device != "cpu" and name in TASKS:
-            results[-1].limit, results[-1].ahead_of = None, ()  # those targets are for NumPy on the CPU
+        results.append(_measured(name, peers, reference, args))
     _progress("")
+    _print(results, missing, before, args.device)
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as file:
+            json.dump(as_json(results, args.device, args.rounds, before), file, indent=1)
+            file.write("\n")
+    if args.plot:
+        from .plot import bars
+
+        bars(args.plot, results)
+    return 1 if any(r.refused for r in results) else 0
+
+
+def _measured(name: str, peers: dict[str, Peer], reference: str, args: argparse.Namespace) -> Result:
+    if name in ALONE:
+        return ALONE[name](args.device, args.rounds)
+    if name in PEAKS:
+        result = compare_peaks(name, list(peers), reference, args.device, min(args.rounds, 3), _progress)
+    else:
+        result = compare(TASKS[name], peers, reference, args.rounds, progress=_progress)
+    if args.device != "cpu":
+        result.limit, result.ahead_of = None, ()  # the targets are for NumPy on the CPU
+    return result
+
+
+def _print(results: list[Result], missing: dict[str, str], before: float | None, device: str) -> None:
     print(table(results))
+    counted = ahead(results, "torch", WITH_TARGET, AHEAD_OF_TORCH) if device == "cpu" else ""
+    if counted:
+        print(f"\n{counted}")
     if before is not None and before > cores() / 2:
         print(
             f"\nThe machine was busy (load {before} on {cores()} cores): who computes in several threads then waits "
@@ -49,36 +80,35 @@ def main(argv: list[str] | None = None) -> int:
         )
     for name, reason in missing.items():
         print(f"\n{name} was not measured: {reason}")
-    refused = [(r.name, name, reason) for r in results for name, reason in r.refused.items()]
-    for task, name, reason in refused:
-        print(f"\n{name} was refused in {task}: {reason}")
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(as_json(results, args.device, args.rounds, before), file, indent=1)
-            file.write("\n")
-    return 1 if refused else 0
+    for r in results:
+        for name, reason in r.lacking.items():
+            print(f"\n{name} is not in {r.name}: {reason}")
+        for name, reason in r.refused.items():
+            print(f"\n{name} was refused in {r.name}: {reason}")
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    every = [*TASKS, *ALONE]
+    every = [*TASKS, *PEAKS, *ALONE]
     about = "xgrad beside hand-written NumPy and its peers."
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
     parser.add_argument("--tasks", nargs="+", choices=every, default=every, metavar="TASK", help=", ".join(every))
-    usual = [name for name in PEERS if name not in ("hand", "jax")]
     parser.add_argument(
         "--peers",
         nargs="*",
         choices=list(PEERS),
-        default=usual,
         metavar="PEER",
-        help=f"{', '.join(PEERS)}; the reference and xgrad are always there (default: {' '.join(usual)})",
+        help=f"{', '.join(PEERS)}; the reference and xgrad are always there (default: {' '.join(ON_CPU)}, and on a "
+        f"GPU {' '.join(ON_GPU)}, as far as they are installed)",
     )
     parser.add_argument("--rounds", type=int, default=9, help="rounds of every task (default: 9)")
     parser.add_argument("--json", metavar="FILE", help="write everything that was measured here")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw the ratios here")
     parser.add_argument("--device", default="cpu", help="xgrad's device; with cuda the reference is torch there")
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error("--rounds: at least 1 is needed")
+    if args.peers is None:
+        args.peers = list(ON_GPU if "cuda" in args.device else ON_CPU)
     return args
 
 
@@ -87,7 +117,8 @@ def _peers(args: argparse.Namespace, reference: str, gpu: bool) -> tuple[dict[st
     peers: dict[str, Peer] = {}
     missing: dict[str, str] = {}
     for name in wanted:
-        if gpu and name not in ON_GPU:
+        if gpu and name not in ("xgrad", *ON_GPU, *EAGER_ON_GPU):
+            missing[name] = "it does not compute on a GPU"
             continue
         try:
             peers[name] = PEERS[name](args.device)

@@ -76,6 +76,7 @@ def memory(device: str, rounds: int, steps: int = 1_000) -> Result:
     tracemalloc.start()
     gc.collect()
     gc.disable()
+    gc.freeze()  # what was there before is not searched at every reading
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
         train(steps // 2)  # caches (NumPy's of small buffers, among others) fill up with memory that is traced
@@ -87,6 +88,7 @@ def memory(device: str, rounds: int, steps: int = 1_000) -> Result:
         tracemalloc.stop()
         gc.set_debug(0)
         gc.garbage.clear()
+        gc.unfreeze()
         gc.enable()
     least = min(after - before for before, after in itertools.pairwise(readings))
     title = f"memory left behind by a step, over {steps:,} steps without gc"

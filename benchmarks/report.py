@@ -5,18 +5,18 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import metadata
 from typing import Any
 
 from .measure import Result
 
-_PACKAGES = ("xgrad", "numpy", "torch", "autograd", "mygrad", "jax", "cupy-cuda12x", "cupy-cuda13x")
+_PACKAGES = ("xgrad", "numpy", "scipy", "torch", "autograd", "mygrad", "jax", "cupy-cuda12x", "cupy-cuda13x")
 
 
 def table(results: Sequence[Result]) -> str:
     """One row for each task, one column for each contender that was measured."""
-    names = list(dict.fromkeys(name for r in results for name in (*r.values, *r.refused)))
+    names = list(dict.fromkeys(name for r in results for name in (*r.values, *r.refused, *r.lacking)))
     head = ["task", "unit", *names, "target for xgrad", "met"]
     rows = [head, ["---", "---", *("---:" for _ in names), "---", "---"]]
     for r in results:
@@ -28,14 +28,29 @@ _MET = {True: "yes", False: "**no**", None: ""}
 
 
 def _cell(result: Result, name: str) -> str:
+    if name in result.refused or name in result.lacking:
+        return "refused" if name in result.refused else "–"  # noqa: RUF001
     value = result.median(name)
-    return "refused" if name in result.refused else "" if value is None else f"{value:.2f}"
+    return "" if value is None else f"{value:.2f}"
 
 
 def _target(result: Result) -> str:
-    if result.limit is None:
+    parts = [] if result.limit is None else [f"≤ {result.limit:g}"]
+    others = [name for name in result.ahead_of if name not in result.lacking]
+    return ", ".join(parts + (["ahead of " + " and ".join(others)] if others else []))
+
+
+def ahead(results: Sequence[Result], of: str, rows: Collection[str], target: int) -> str:
+    """In how many of the ``rows`` that were measured xgrad is faster than ``of``; "" where none were."""
+    pairs = [(r.median("xgrad"), r.median(of)) for r in results if r.name in rows]
+    known = [(ours, its) for ours, its in pairs if ours is not None and its is not None]
+    if not known:
         return ""
-    return f"≤ {result.limit:g}" + "".join(f", ahead of {name}" for name in result.ahead_of)
+    faster = sum(ours < its for ours, its in known)
+    return (
+        f"xgrad is ahead of {of} in {faster} of the {len(known)} measured of {len(rows)} rows with a target "
+        f"(the target: in {target})."
+    )
 
 
 def load() -> float | None:
@@ -60,6 +75,7 @@ def as_json(results: Sequence[Result], device: str, rounds: int, before: float |
                 "median": {name: r.median(name) for name in r.values},
                 "rounds": r.values,
                 "refused": r.refused,
+                "lacking": r.lacking,
             }
             for r in results
         ],
