@@ -928,3 +928,32 @@ def test_write_of_an_overlapping_view(device, rng):
     close(y, np.concatenate([a[:1], a[:-1]]))
     y.backward(xg.asarray(ct))
     close(x.grad, [ct[0] + ct[1], *ct[2:], 0.0])
+
+
+def test_set_takes_elements_without_copying_them(device):
+    x = xg.Tensor(np.arange(6.0).reshape(2, 3), device=device)
+    row = x[1]
+    source = xg.asarray(np.full((2, 3), 7.0), device=device) * 1.0
+    with xg.no_grad():
+        assert x.set_(source) is x
+    assert x.value is source.value and x.is_leaf
+    np.testing.assert_array_equal(row.detach().numpy(), [7.0, 7.0, 7.0])  # views follow, as at every write
+    with xg.no_grad():
+        x += 1.0
+        np.testing.assert_array_equal(source.numpy(), np.full((2, 3), 7.0))  # a write parts them again
+        source *= 0.0
+    np.testing.assert_array_equal(x.detach().numpy(), np.full((2, 3), 8.0))
+    (x * x).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), np.full((2, 3), 16.0))
+
+
+def test_set_is_recorded_and_refuses_what_does_not_fit():
+    x, y = xg.Tensor(np.ones(3)), xg.Tensor(np.array([1.0, 2.0, 3.0]))
+    z = x * 1.0
+    z.set_(y * y)
+    z.sum().backward()
+    np.testing.assert_array_equal(y.grad.numpy(), [2.0, 4.0, 6.0])
+    assert x.grad is None
+    for wrong, error in ((np.ones(3), TypeError), (y[:2], ValueError), (y.detach() * 1j, TypeError)):
+        with pytest.raises(error, match="set_"):
+            z.set_(wrong)

@@ -133,6 +133,37 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
             return
         write(self, functions.setitem(self, value, key=key), state.blocked)
 
+    def set_(self, source: Any):
+        """Take the elements of ``source``, without copying them, and return the Tensor; recorded like a write.
+
+        Parameters
+        ----------
+        source : Tensor
+            Of this shape and dtype, on this device.  It and this Tensor share memory until one of them is written to.
+
+        Raises
+        ------
+        TypeError
+            When ``source`` is no Tensor, or has another kind of dtype.
+        ValueError
+            When the shapes or devices differ.
+
+        Examples
+        --------
+        >>> import xgrad as xg
+        >>> x = xg.Tensor([1.0, 2.0])
+        >>> with xg.no_grad():
+        ...     x.set_(x * 2)
+        Tensor([2., 4.])
+        """
+        if type(source) is not Tensor:
+            raise TypeError(f"set_: source must be a Tensor; got {type(source).__name__}. Use x[...] = values to copy.")
+        if not meet(source.device, self.device):
+            raise DeviceError(
+                f"set_: source is on another device; got {source.device} for {self.device}. Use source.to(x.device)."
+            )
+        return self._write(source, "set_")
+
     def _write(self, new, function: str):
         write(self, as_written(self, new, function), state.blocked)
         return self

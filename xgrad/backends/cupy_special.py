@@ -194,10 +194,10 @@ class Special(Extension):
         to_x = self.cupy.empty(x.shape, dtype=x.dtype)
         if weight is None:
             self._queue("layer_norm_grad", x, cts, lines, _NULL, to_x, _NULL, float(eps))
-            return to_x, None, ct if bias else None
+            return to_x, None, None if bias is None else ct
         spreads = self.cupy.empty((x.size // x.shape[-1], 2), dtype=accumulator(x.dtype))
         self._queue("layer_norm_grad", x, cts, lines, self._dense(weight), to_x, spreads, float(eps))
-        return to_x, self._to_weight(cts, lines, spreads), ct if bias else None
+        return to_x, self._to_weight(cts, lines, spreads), None if bias is None else ct
 
     def _to_weight(self, cts, lines, spreads):
         """Sums over lines, in an order that is always the same."""

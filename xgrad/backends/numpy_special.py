@@ -194,6 +194,39 @@ class Special(Extension):
             out[i : i + step] = function(*(f[i : i + step] for f in flat))
         return out.reshape(first.shape)
 
+    # Optimisers -----------------------------------------------------------------------------------------------------
+
+    def adam_step(self, p, g, mean, square, /, *, rate, b1, b2, eps, decay=0.0, shrink=0.0):
+        """In blocks, with two arrays in a cache besides those that are read and made."""
+        numbers = {"rate": rate, "b1": b1, "b2": b2, "eps": eps, "decay": decay, "shrink": shrink}
+        vectors = all(a.ndim == 1 and a.dtype in (np.float32, np.float64) and a.dtype == p.dtype for a in (p, g, mean))
+        if not vectors or any(hasattr(v, "dtype") for v in numbers.values()):
+            return self._formula("adam_step")(p, g, mean, square, **numbers)
+        new, mean_new, square_new = np.empty((3, p.size), p.dtype)
+        step = _BLOCK // p.itemsize
+        one, two = np.empty((2, min(step, p.size)), p.dtype)
+        for i in range(0, p.size, step):
+            b = slice(i, i + step)
+            slope, m, s, n = g[b], mean_new[b], square_new[b], new[b]
+            t, u = one[: len(n)], two[: len(n)]
+            if decay:
+                slope = np.multiply(p[b], decay, out=u)
+                slope += g[b]
+            np.multiply(slope, 1 - b1, out=t)
+            np.multiply(mean[b], b1, out=m)
+            m += t
+            np.multiply(slope, slope, out=t)
+            t *= 1 - b2
+            np.multiply(square[b], b2, out=s)
+            s += t
+            np.sqrt(s, out=t)
+            t += eps
+            np.divide(m, t, out=t)
+            t *= rate
+            np.multiply(p[b], 1 - shrink, out=n) if shrink else np.copyto(n, p[b])
+            n -= t
+        return new, mean_new, square_new
+
     # Layers ---------------------------------------------------------------------------------------------------------
 
     def linear(self, x, weight, bias=None, /):
@@ -224,11 +257,12 @@ class Special(Extension):
         lines, cts = _lines(x), _lines(ct)
         n = x.shape[-1]
         to_x = np.empty_like(lines)
+        summed = bias == (n,)
         to_weight, to_bias = np.zeros((2, n), x.dtype)
         for block in _blocks(lines):
             c, part = cts[block], to_x[block]
             normal, scale = self._normal(lines[block], np.empty_like(part), eps)
-            if bias:
+            if summed:
                 to_bias += _reduce_sum(c, axis=0)
             np.multiply(c, normal, out=part)
             if weight is not None:
@@ -243,7 +277,11 @@ class Special(Extension):
             np.subtract(c, mean, out=part)
             part -= normal
             part *= scale
-        return to_x.reshape(x.shape), None if weight is None else to_weight, to_bias if bias else None
+        return (
+            to_x.reshape(x.shape),
+            None if weight is None else to_weight,
+            to_bias if summed else None if bias is None else ct,
+        )
 
     @staticmethod
     def _normal(lines, out, eps):

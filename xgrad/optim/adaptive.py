@@ -81,6 +81,28 @@ class Adam(Optimizer):
         root = correction(b2, step) ** 0.5
         return (group["lr"] * root / correction(b1, step)) * mean / (xg.sqrt(square) + group["eps"] * root)
 
+    def moved(
+        self, p: xg.Tensor, g: xg.Tensor, state: dict[str, xg.Tensor], group: dict[str, Any], step: Any
+    ) -> xg.Tensor:
+        """In one call, which is one kernel on a GPU, where its numbers are known on the host."""
+        if group["amsgrad"] or isinstance(step, xg.Tensor):
+            return super().moved(p, g, state, group, step)
+        (b1, b2), decay = group["betas"], group["weight_decay"]
+        root = correction(b2, step) ** 0.5
+        new, state["exp_avg"], state["exp_avg_sq"] = xg.special.adam_step(
+            p,
+            g,
+            state["exp_avg"],
+            state["exp_avg_sq"],
+            rate=group["lr"] * root / correction(b1, step),
+            b1=b1,
+            b2=b2,
+            eps=group["eps"] * root,
+            decay=0.0 if self.decoupled else decay,
+            shrink=group["lr"] * decay if self.decoupled else 0.0,
+        )
+        return new
+
 
 class AdamW(Adam):
     """Adam with weight decay outside of its scaling: every step shrinks the parameter by ``lr * weight_decay`` of it.

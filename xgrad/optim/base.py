@@ -265,10 +265,7 @@ class Optimizer:
     ) -> None:
         """One step of a flat list."""
         g = self._direction(flat, group, grads, found_inf, grad_scale)
-        decay = group.get("weight_decay", 0.0)
-        p = flat.join(flat.tensors) if decay else None
-        if decay and not self.decoupled:
-            g = g + decay * p
+        p = flat.join(flat.tensors)
         flat.state = state = {
             name: flat.state[name] if name in flat.state else xg.full_like(g, value)
             for name, value in self.slots(group).items()
@@ -276,17 +273,25 @@ class Optimizer:
         before = None if found_inf is None else dict(state)  # else the rule frees what it replaces
         count = flat.step + 1 if found_inf is None else on_device(flat.step, g.device) + 1
         number = count if isinstance(count, int) else xg.astype(count, g.real.dtype)
-        change = self.update(g, state, group, number)
-        if decay and self.decoupled:
-            change = change + (group["lr"] * decay) * p
+        new = self.moved(p, g, state, group, number)
         if before is not None:
             skip = found_inf.to(g.device) != 0
-            change = xg.where(skip, 0.0, change)
+            new = xg.where(skip, p, new)
             flat.state = {name: xg.where(skip, before[name], value) for name, value in state.items()}
             count = xg.where(skip, count - 1, count)
         flat.step = count
-        for tensor, part in zip(flat.tensors, flat.split(change), strict=True):
-            tensor -= part
+        for tensor, part in zip(flat.tensors, flat.split(new), strict=True):
+            tensor.set_(part)
+
+    def moved(
+        self, p: xg.Tensor, g: xg.Tensor, state: dict[str, xg.Tensor], group: dict[str, Any], step: Any
+    ) -> xg.Tensor:
+        """The parameters after a step, as one vector; by ``update``, if a rule has nothing better."""
+        decay = group.get("weight_decay", 0.0)
+        if decay and not self.decoupled:
+            g = g + decay * p
+        change = self.update(g, state, group, step)
+        return p - (change + (group["lr"] * decay) * p if decay and self.decoupled else change)
 
     def _direction(
         self, flat: Flat, group: dict[str, Any], grads: list[xg.Tensor], found_inf: Any, grad_scale: Any

@@ -77,3 +77,4 @@ from .neural import layer_norm as layer_norm
 from .neural import linear as linear
 from .neural import relu as relu
 from .neural import silu as silu
+from .updates import adam_step as adam_step

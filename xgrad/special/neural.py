@@ -89,16 +89,17 @@ def layer_norm(x, /, weight=None, bias=None, *, axis=-1, eps=1e-5):
 
 @layer_norm.vjp
 def layer_norm_vjp(xp, out, x, weight, bias, *, axis=-1, eps=1e-5):
-    return lambda ct: xp.special.layer_norm_grad(ct, x, weight, bias is not None, axis, eps)
+    shape = None if bias is None else tuple(bias.shape)
+    return lambda ct: xp.special.layer_norm_grad(ct, x, weight, shape, axis, eps)
 
 
 @composite
 def layer_norm_grad(xp, ct, x, weight, bias, axis, eps, /):
-    """The cotangents of the three arguments, the last two not yet summed to their shapes."""
+    """The cotangents of the three arguments, ``bias`` being its shape; the last two need not be summed to theirs."""
     centred = x - xp.mean(x, axis=axis, keepdims=True)
     scale = 1.0 / xp.sqrt(xp.mean(centred * centred, axis=axis, keepdims=True) + eps)
     normal = centred * scale
     inner = ct if weight is None else ct * weight
     along = xp.mean(inner * normal, axis=axis, keepdims=True)
     to_x = scale * (inner - xp.mean(inner, axis=axis, keepdims=True) - normal * along)
-    return to_x, None if weight is None else ct * normal, ct if bias else None
+    return to_x, None if weight is None else ct * normal, None if bias is None else ct
