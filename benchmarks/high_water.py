@@ -52,15 +52,15 @@ def on_cupy(run: Run) -> int:
     return highest.bytes - before
 
 
-def on_torch(run: Run) -> int:
+def on_torch(run: Run, device: str) -> int:
     """In PyTorch's pool."""
     import torch
 
     gc.collect()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
     run()
-    return torch.cuda.max_memory_allocated() - before
+    return torch.cuda.max_memory_allocated(device) - before
 
 
 def on_jax(run: Run, device: Any) -> int:

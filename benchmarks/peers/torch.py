@@ -63,7 +63,7 @@ class Torch(Peer):
         return value.detach().cpu().numpy()
 
     def peak(self, step: Step) -> int:
-        return high_water.on_host(step) if self.device == "cpu" else high_water.on_torch(step)
+        return high_water.on_host(step) if self.device == "cpu" else high_water.on_torch(step, self.device)
 
     def linear(self, x: Any, w: Any, b: Any = None) -> Any:
         return self.F.linear(x, w, b)

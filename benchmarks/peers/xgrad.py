@@ -60,7 +60,9 @@ class XGrad(Peer):
     def peak(self, step: Step) -> int:
         if self.device.startswith("cuda"):
             return high_water.on_cupy(step)
-        return high_water.on_torch(step) if self.device.startswith("torch:cuda") else high_water.on_host(step)
+        if self.device.startswith("torch:cuda"):
+            return high_water.on_torch(step, self.device.removeprefix("torch:"))
+        return high_water.on_host(step)
 
     def linear(self, x: Any, w: Any, b: Any = None) -> Any:
         return self.F.linear(x, w, b)
