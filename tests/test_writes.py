@@ -1,5 +1,6 @@
 """Writing: ``x[i] = v``, ``x += y`` and views, recorded, and never changing what a pullback has kept."""
 
+import operator
 import time
 import weakref
 
@@ -957,3 +958,57 @@ def test_set_is_recorded_and_refuses_what_does_not_fit():
     for wrong, error in ((np.ones(3), TypeError), (y[:2], ValueError), (y.detach() * 1j, TypeError)):
         with pytest.raises(error, match="set_"):
             z.set_(wrong)
+
+
+OPERATORS = [operator.iadd, operator.isub, operator.imul, operator.itruediv]
+
+
+@pytest.mark.parametrize("change", OPERATORS)
+def test_nothing_that_can_be_seen_changes_in_place(change, device, rng):
+    """The memory is used again only where no pullback, no view, no other name and no raw array has part in it."""
+    a, b = rng.uniform(1, 2, (2, 3)), rng.uniform(1, 2, (2, 3))
+    want = change(a.copy(), b)
+    other = xg.asarray(b, device=device)
+
+    def written(x):
+        before = np.array(x.detach().numpy())
+        y = change(x, other)
+        assert y is x
+        np.testing.assert_allclose(x.detach().numpy(), change(before, b), rtol=1e-15)
+
+    raw = a.copy()
+    written(xg.asarray(raw, device=device))
+    np.testing.assert_array_equal(raw, a)
+    x = xg.asarray(a, device=device) * 1.0
+    kept = x.value
+    kept_values = xg.asarray(kept).numpy().copy()
+    written(x)
+    np.testing.assert_array_equal(xg.asarray(kept).numpy(), kept_values)
+    x = xg.Tensor(a, device=device)
+    loss = (x * x).sum()
+    with xg.no_grad():
+        written(x)
+    loss.backward()
+    np.testing.assert_allclose(x.grad.numpy(), 2 * a)
+    x = xg.asarray(a, device=device) * 1.0
+    row = x[0]
+    written(x)
+    np.testing.assert_allclose(row.numpy(), want[0], rtol=1e-15)
+    seen = xg.Tensor(a, device=device)
+    x = xg.asarray(a, device=device) * 1.0
+    change(x, seen)  # a tracked operand is recorded
+    assert x.requires_grad
+
+
+def test_memory_that_nothing_else_sees_is_used_again(rng):
+    x = xg.asarray(rng.uniform(1, 2, 1000)) * 1.0
+    leaf = xg.Tensor(rng.uniform(1, 2, 1000))
+    other = xg.asarray(rng.uniform(1, 2, 1000))
+    places = [t.value.ctypes.data for t in (x, leaf)]
+    with xg.no_grad():
+        for change in OPERATORS:
+            change(x, other)
+            change(leaf, other)
+            change(leaf, 2.0)
+    assert [t.value.ctypes.data for t in (x, leaf)] == places
+    assert leaf.is_leaf

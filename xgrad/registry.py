@@ -7,6 +7,7 @@ on Tensors.
 
 from __future__ import annotations
 
+import operator as operators
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,9 @@ def every_function() -> dict[str, Callable[..., Any]]:
     return found
 
 
+_PYTHONS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv"}  # functions and Python's operators
+
+
 def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """The operator, its reflection and its in-place form, for the function called ``name``."""
 
@@ -85,7 +89,11 @@ def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable
         except NotAnArrayError as error:
             return refuse(other, error)
 
+    own = getattr(operators, f"i{_PYTHONS[name]}") if name in _PYTHONS else None
+
     def inplace(self, other):
+        if own is not None and self._change(own, other):
+            return self
         try:
             return self._write(table[name](self, other), name)
         except NotAnArrayError as error:

@@ -24,7 +24,7 @@ from .methods import Methods
 from .numpy_protocol import NumPyProtocol
 from .registry import Operators, functions
 from .reverse import UNCOMMITTED, Node, cotangent_dtype, next_serial, reverse, state
-from .writing import as_written, write, write_here
+from .writing import as_written, change_here, write, write_here
 
 _new = object.__new__
 _adding = threading.Lock()  # held while a pass adds to the gradients of leaves, which threads may share
@@ -163,6 +163,9 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
                 f"set_: source is on another device; got {source.device} for {self.device}. Use source.to(x.device)."
             )
         return self._write(source, "set_")
+
+    def _change(self, operator: Any, other: Any) -> bool:
+        return state.debug is None and change_here(self, operator, other, state.blocked)
 
     def _write(self, new, function: str):
         write(self, as_written(self, new, function), state.blocked)

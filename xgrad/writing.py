@@ -76,6 +76,27 @@ def write_here(target: Any, value: Any, key: tuple[Any, ...]) -> bool:
     return True
 
 
+def change_here(target: Any, operator: Any, other: Any, blocked: int) -> bool:
+    """Compute ``target += other`` in the memory of an unwatched Tensor if nothing else can see it; whether it was done.
+
+    Inside no_grad this takes half of the time where arrays are larger than a cache: no new memory is touched.
+    """
+    if getattr(target.node, "level", -1) > blocked or getattr(other, "requires_grad", False):
+        return False
+    if getattr(target, "views", None) or getattr(target, "link", None):
+        return False
+    inner = getattr(other, "value", other)
+    if type(inner) is not type(target.value) and type(inner) not in SCALARS:
+        return False
+    if not namespace_of(target.value).alone(target):
+        return False
+    try:
+        operator(target.value, inner)
+    except (TypeError, ValueError):
+        return False  # the recorded way says what is wrong
+    return True
+
+
 def write(target: Any, new: Any, blocked: int) -> None:
     """Give ``target`` the value and node of ``new``, reaching its base and every living view of it."""
     while getattr(target, "link", None) is not None:
