@@ -82,7 +82,10 @@ def cross_correlation(x, w, /, *, stride, padding, dilation, groups, spacing):
 
 @cross_correlation.vjp
 def cross_correlation_vjp(xp, out, x, w, *, stride, padding, dilation, groups, spacing):
-    return _pullbacks(xp, xp.cross_correlation, out, x, w, stride, padding, dilation, groups, spacing)
+    def product(a, b, **options):
+        return xp.cross_correlation(a, b, **options)
+
+    return _pullbacks(xp, product, out, x, w, stride, padding, dilation, groups, spacing)
 
 
 @primitive(multilinear=True)

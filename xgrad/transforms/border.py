@@ -7,11 +7,11 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..arguments import settle
+from ..arguments import settle, strip
 from ..errors import kind
 from ..pytree import Structure, contains, flatten
 from ..registry import functions
-from ..reverse import UNCOMMITTED, cotangent_dtype
+from ..reverse import UNCOMMITTED, cotangent_dtype, state
 from ..tensor import Tensor, constant, leaf
 
 
@@ -61,14 +61,20 @@ def inside(function: str, primal: Any, path: str) -> Any:
             ) from None
     if primal.dtype.kind not in "iufc":
         raise TypeError(f"{function}: {path} must be of numbers; got {kind(primal)}. Only numbers have gradients.")
-    return primal if primal.requires_grad else primal.value
+    return _unwatched(primal)
+
+
+def _unwatched(primal: Tensor) -> Any:
+    """What is inside a Tensor if nothing records here what is done with it, else the Tensor."""
+    node = primal.node
+    if node is None or node.level < 0:
+        return primal.value
+    return strip(primal) if node.level <= state.blocked else primal
 
 
 def watch(primal: Any, level: int) -> Tensor:
     """``primal`` as a leaf at ``level``; ``inside`` says what is wrong where that fails."""
-    value = primal if type(primal) is Tensor else functions.asarray(primal)
-    node = value.node
-    value = value.value if node is None or node.level < 0 else value
+    value = _unwatched(primal if type(primal) is Tensor else functions.asarray(primal))
     return constant(value, leaf(value, level))
 
 
