@@ -1,16 +1,12 @@
 """xgrad: gradients for array code, on whatever array library holds the array."""
 
-from . import bridges as bridges
-from . import data as data
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from . import fft as fft
-from . import hooks as hooks
 from . import linalg as linalg
-from . import nn as nn
-from . import optim as optim
-from . import plot as plot
 from . import random as random
 from . import special as special
-from . import testing as testing
 from .backends import Device as Device
 from .backends import devices as devices
 from .constants import bool as bool
@@ -307,3 +303,25 @@ from .transforms import vjp as vjp
 
 __version__ = "0.1.0"
 __array_api_version__ = "2025.12"
+
+if _TYPE_CHECKING:
+    from . import bridges as bridges
+    from . import data as data
+    from . import hooks as hooks
+    from . import nn as nn
+    from . import optim as optim
+    from . import plot as plot
+    from . import testing as testing
+
+# Loaded when they are first asked for: whoever needs gradients only should not wait for a training kit.
+_LATE = ("bridges", "data", "hooks", "nn", "optim", "plot", "testing")
+
+
+def __getattr__(name):
+    if name in _LATE:
+        return _importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'xgrad' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_LATE})

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -51,12 +50,19 @@ def from_integer(xp: Any, x: Any) -> Any:
 
 
 @functools.cache
-def bernoulli(n: int) -> Fraction:
-    """The Bernoulli number with index ``n``; that with index 1 is -1/2."""
+def bernoulli(n: int) -> Any:
+    """The Bernoulli number with index ``n``, a fraction; that with index 1 is -1/2."""
+    from fractions import Fraction  # here, and the numbers made when they are needed: ``import xgrad`` stays quick
+
     return Fraction(n == 0) - sum((math.comb(n, k) * bernoulli(k) / (n - k + 1) for k in range(n)), Fraction(0))
 
 
-STIRLING = [float(bernoulli(2 * k) / (2 * k * (2 * k - 1))) for k in range(1, 10)]
+@functools.cache
+def stirling_terms() -> list[float]:
+    """The coefficients of Stirling's series."""
+    return [float(bernoulli(2 * k) / (2 * k * (2 * k - 1))) for k in range(1, 10)]
+
+
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 SHIFT = 10  # from here on nine terms of the asymptotic series give double precision
 
@@ -66,7 +72,7 @@ def stirling(xp: Any, x: Any) -> Any:
     small = x < SHIFT
     low = xp.where(small, x, 1.0)
     high = xp.where(small, x + SHIFT, x)
-    series = horner(1 / (high * high), STIRLING) / high
+    series = horner(1 / (high * high), stirling_terms()) / high
     up = low + SHIFT
     moved = (up - 0.5) * xp.log(up) - (low - 0.5) * xp.log(low) - SHIFT - xp.log(rising(low, SHIFT))
     return xp.where(small, series + moved, series)

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import cmath
 import contextlib
+import functools
 import linecache
 import os
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -42,7 +42,14 @@ from .reverse import Node, state, zero_safe
 from .tensor import Tensor
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    """Where Python's own and installed packages are."""
+    import sysconfig
+
+    return tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def call_site() -> Site | None:
     while frame is not None:
         file, line, name = frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
         if not file.startswith(_HERE) and not file.startswith("<frozen"):
-            if not file.startswith(_INSTALLED):
+            if not file.startswith(_installed()):
                 return Site(file, line, name, f"{library.file}:{library.line}" if library else "")
             library = library or Site(file, line, name)
         frame = frame.f_back

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import html
 import math
 import types
 from collections import Counter
@@ -224,6 +223,8 @@ class Graph:
         try:
             picture = self.svg()
         except (ImportError, RuntimeError):
+            import html  # ten milliseconds that few need
+
             return f"<pre>{html.escape(str(self))}</pre>"
         return picture[picture.index("<svg") :]
 

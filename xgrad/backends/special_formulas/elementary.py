@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from ...approximate import bernoulli, horner
@@ -114,7 +115,9 @@ def inv_boxcox1p(xp, x, lmbda, /):
 
 
 # log(x)/(x - 1) in powers of log(x), integrated term by term (DLMF 24.2.1)
-_DEBYE = [float(bernoulli(2 * k) / math.factorial(2 * k + 1)) for k in range(12)]
+@functools.cache
+def _debye() -> list[float]:
+    return [float(bernoulli(2 * k) / math.factorial(2 * k + 1)) for k in range(12)]
 
 
 @special
@@ -132,4 +135,4 @@ def spence(xp, z, /):
 
 
 def _spence_near_one(xp, log):
-    return -log * horner(log * log, _DEBYE) - 0.25 * log * log
+    return -log * horner(log * log, _debye()) - 0.25 * log * log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ...approximate import SHIFT, STIRLING, bernoulli, from_integer, horner, odd_floor, rising, stirling
+from ...approximate import SHIFT, bernoulli, from_integer, horner, odd_floor, rising, stirling, stirling_terms
 from .precise import special
 
 _EULER = 0.57721566490153286061
@@ -47,7 +47,7 @@ def gamma(xp, x, /):
     small = size < SHIFT
     up = xp.where(small, size + SHIFT, size)
     root = (up / math.e) ** (0.5 * up)  # twice half a power, which does not overflow too early
-    series = xp.exp(horner(1 / (up * up), STIRLING) / up)
+    series = xp.exp(horner(1 / (up * up), stirling_terms()) / up)
     positive = xp.sqrt(2 * math.pi / up) * root * series * root
     positive = xp.where(small, positive / rising(xp.where(small, size, 1.0), SHIFT), positive)
     positive = xp.where(up > 180, math.inf, positive)
