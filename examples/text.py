@@ -21,8 +21,14 @@ from pydoc_data.topics import topics as PYDOC
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
-from tqdm import tqdm
+
+try:
+    import matplotlib  # noqa: F401 - xg.plot needs it; better to know now than when all is trained
+    import safetensors  # noqa: F401 - so does xg.save
+    from threadpoolctl import threadpool_limits
+    from tqdm import tqdm
+except ImportError as error:
+    raise SystemExit(f"text.py: {error.name} is not installed. Run: pip install 'xgrad[examples]'.") from None
 
 import xgrad as xg
 from xgrad import nn, optim
