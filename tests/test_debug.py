@@ -160,7 +160,8 @@ def test_float32_overflow_and_complex():
 
 
 def test_calls_through_an_installed_library_name_both_lines(monkeypatch, tmp_path):
-    monkeypatch.setattr(debugging, "_INSTALLED", (*debugging._INSTALLED, str(tmp_path)))
+    places = (*debugging._installed(), str(tmp_path))
+    monkeypatch.setattr(debugging, "_installed", lambda: places)
     library = tmp_path / "library.py"
     library.write_text("def double(x):\n    return x * 2\n\n\ndef inverse(x):\n    return 1 / x\n")
     space = {}

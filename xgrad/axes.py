@@ -6,6 +6,7 @@ on every array library.
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Iterable
 from typing import Any
@@ -85,6 +86,7 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(result)
 
 
+@functools.lru_cache(1024)
 def summed_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...] | None:
     """Axes of ``shape`` to sum so that it fits ``target``, which was broadcast to it; None when it was not.
 

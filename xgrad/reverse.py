@@ -250,7 +250,11 @@ def fit(ct: Any, node: Node) -> Any:
                 f"fit: the rule made a cotangent of the wrong shape; got {tuple(ct.shape)} for a value of shape "
                 f"{tuple(node.shape)}. Its extents must agree or be broadcast from 1."
             )
-        ct = xp.reshape(xp.sum(ct, axis=axes), node.shape)
+        ct = xp.sum(ct, axis=axes)
+        if len(ct.shape) != len(node.shape):  # extents of one that were summed over
+            ct = xp.reshape(ct, node.shape)
+        if ct.dtype == node.dtype:
+            return ct
     have, want = as_dtype(ct.dtype), cotangent_dtype(node.dtype)
     if have.kind == "c" and want.kind != "c":
         ct = xp.real(ct)

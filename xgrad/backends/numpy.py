@@ -125,6 +125,18 @@ class NumPy(Strided, Generic):
         """Sum, by the ufunc itself: ``np.sum`` takes twice as long for few numbers."""
         return _reduce_sum(x, axis, dtype, None, keepdims)
 
+    def matrix_transpose(self, x, /):
+        """The last two axes exchanged, by the method."""
+        return x.swapaxes(-1, -2)
+
+    def broadcast_to(self, x, /, shape):
+        """A view of ``x`` with other extents; a copy of few numbers, which takes a fifth of the time."""
+        if math.prod(shape) > _FEW or x.ndim > len(shape):
+            return np.broadcast_to(x, shape)
+        out = np.empty(shape, x.dtype)
+        out[...] = x
+        return out
+
     def mean(self, x, /, *, axis=None, keepdims=False):
         """Mean; for the common dtypes by the ufunc itself, as ``sum``."""
         if x.dtype not in _COMMON or not x.size:

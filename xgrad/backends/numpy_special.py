@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,16 @@ from .extension import Extension
 from .special_formulas.neural import GELU_CUBE, GELU_SLOPE
 
 _BLOCK = 1 << 17  # bytes of a block of lines; half of a small second-level cache
+_WHOLE = slice(None)
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _reduce_sum, _reduce_max = np.add.reduce, np.maximum.reduce
 
 
-def _blocks(x: np.ndarray) -> Iterator[slice]:
-    """Blocks of the first axis."""
-    step = max(1, _BLOCK // max(x.itemsize * x[:1].size, 1))
+def _blocks(x: np.ndarray) -> Iterable[slice]:
+    """Blocks of lines."""
+    if x.nbytes <= _BLOCK:
+        return (_WHOLE,)
+    step = max(1, _BLOCK // (x.itemsize * x.shape[1]))
     return (slice(i, i + step) for i in range(0, len(x), step))
 
 
@@ -99,18 +103,17 @@ class Special(Extension):
         """One pass of exponentials."""
         if not self._labelled(x, labels):
             return self._formula("softmax_cross_entropy")(x, labels)
-        lines = _lines(x)
-        unsigned = labels.reshape(-1).view(f"u{labels.itemsize}")  # a negative label is a large one
-        if _reduce_max(unsigned) >= lines.shape[-1]:
-            raise IndexError(f"labels must be from 0 to {lines.shape[-1] - 1}")
-        losses, shifted = np.empty((2, len(lines)), x.dtype)
-        chosen = lines.reshape(-1)[self._places(lines, labels)]
+        lines, flat = _lines(x), labels.reshape(-1)
+        if _reduce_max(flat.view(_UNSIGNED[flat.itemsize])) >= lines.shape[1]:  # a negative label is a large one
+            raise IndexError(f"labels must be from 0 to {lines.shape[1] - 1}")
+        chosen = lines.take(self._places(lines, flat))
+        losses = np.empty_like(chosen)
         for block in _blocks(lines):
-            line = lines[block]
+            line, loss = lines[block], losses[block]
             top, total = _exponentials(line, np.empty_like(line))
-            np.log(total[:, 0], out=losses[block])
-            np.subtract(chosen[block], top[:, 0], out=shifted[block])
-        losses -= shifted
+            np.log(total[:, 0], out=loss)
+            chosen[block] -= top[:, 0]
+        losses -= chosen
         return losses.reshape(labels.shape)
 
     def softmax_cross_entropy_grad(self, ct, x, labels, /):
@@ -122,14 +125,15 @@ class Special(Extension):
         for block in _blocks(lines):
             part = out[block]
             part /= _exponentials(lines[block], part)[1]
-        out.reshape(-1)[self._places(lines, labels)] -= 1
+        out.reshape(-1)[self._places(lines, labels.reshape(-1))] -= 1
         out *= ct.reshape(-1, 1)
         return out.reshape(x.shape)
 
     @staticmethod
     def _places(lines: np.ndarray, labels: np.ndarray) -> np.ndarray:
         rows, classes = lines.shape
-        return np.arange(0, rows * classes, classes) + labels.reshape(-1).astype(np.intp, copy=False)
+        starts = np.arange(0, rows * classes, classes)
+        return np.add(starts, labels, out=starts, casting="unsafe")  # labels of every integer type
 
     @staticmethod
     def _labelled(x: np.ndarray, labels: np.ndarray) -> bool:
@@ -259,21 +263,22 @@ class Special(Extension):
         to_x = np.empty_like(lines)
         summed = bias == (n,)
         to_weight, to_bias = np.zeros((2, n), x.dtype)
+        mean_of, ones = (
+            np.full(n, 1 / n, x.dtype),
+            np.ones(len(lines), x.dtype),
+        )  # for products, quicker than sums
         for block in _blocks(lines):
             c, part = cts[block], to_x[block]
             normal, scale = self._normal(lines[block], np.empty_like(part), eps)
             if summed:
-                to_bias += _reduce_sum(c, axis=0)
+                to_bias += ones[: len(c)] @ c
             np.multiply(c, normal, out=part)
             if weight is not None:
-                to_weight += _reduce_sum(part, axis=0)
+                to_weight += ones[: len(part)] @ part
                 part *= weight
                 c = c * weight
-            along = _reduce_sum(part, axis=-1, keepdims=True)
-            along /= n
-            normal *= along
-            mean = _reduce_sum(c, axis=-1, keepdims=True)
-            mean /= n
+            normal *= (part @ mean_of)[:, None]
+            mean = (c @ mean_of)[:, None]
             np.subtract(c, mean, out=part)
             part -= normal
             part *= scale
@@ -287,10 +292,8 @@ class Special(Extension):
     def _normal(lines, out, eps):
         """Lines of mean 0 and variance 1 into ``out``, and what they were multiplied by."""
         n = lines.shape[-1]
-        mean = _reduce_sum(lines, axis=-1, keepdims=True)
-        mean /= n
-        np.subtract(lines, mean, out=out)
-        scale = np.einsum("ij,ij->i", out, out)[:, None]
+        np.subtract(lines, (lines @ np.full(n, 1 / n, lines.dtype))[:, None], out=out)
+        scale = np.vecdot(out, out)[:, None]
         scale /= n
         scale += eps
         np.sqrt(scale, out=scale)

@@ -64,12 +64,18 @@ def linear(x, weight, /, bias=None):
 @linear.vjp
 def linear_vjp(xp, out, x, weight, bias):
     results, features = weight.shape
+    if x.ndim == 2:
+        return lambda ct: xp.matmul(ct, weight), lambda ct: xp.matmul(xp.matrix_transpose(ct), x), _same
 
     def to_weight(ct):
         columns = xp.matrix_transpose(xp.reshape(ct, (math.prod(ct.shape[:-1]), results)))
         return xp.matmul(columns, xp.reshape(x, (math.prod(x.shape[:-1]), features)))
 
-    return lambda ct: xp.matmul(ct, weight), to_weight, lambda ct: ct
+    return lambda ct: xp.matmul(ct, weight), to_weight, _same
+
+
+def _same(ct):
+    return ct
 
 
 @composite
