@@ -5,7 +5,7 @@
     python examples/digits.py --device cuda      the same on the GPU
 
 The data come with scikit-learn; nothing is downloaded.  A fifth of the images is held out and only tested on.  Of these
-the convolutional network recognises 98.6 % to 99.7 % over the seeds 0 to 4, the other one 97.5 % to 100 %.  Into the
+the convolutional network recognises 98.6 % to 100 % over the seeds 0 to 4, the other one 97.5 % to 100 %.  Into the
 folder ``--out`` go ``digits_curves.png``, ``digits.png`` (confusion matrix, hardest images) and ``digits.safetensors``
 (the weights).
 """
