@@ -96,4 +96,4 @@ def elementwise_source(in_params, out_params, operation, name, preamble):
         for (long long i = threadIdx.x; i < count; i += blockDim.x) {{ {" ".join(names)} {operation}; }}
     }}"""
     kernels = [re.sub(r"\bT\b", TYPES[d], kernel).replace("DTYPE", d) for d in ("float32", "float64", "float16")]
-    return "\n".join([preamble, "typedef double float64;", *kernels])
+    return "\n".join([preamble, "typedef double float64;", "typedef unsigned short uint16;", *kernels])

@@ -21,7 +21,7 @@ from xgrad.backends import cupy as module
 from xgrad.backends import cupy_kernels, cupy_special
 from xgrad.registry import every_function
 
-from . import cuda_on_cpu
+from . import cublas_stand_in, cuda_on_cpu
 
 
 def words(text):
@@ -127,7 +127,7 @@ class ndarray:  # CuPy's name for it
             return self
         assert self.dtype.kind != "c" or dtype.kind == "c", "an imaginary part is lost"
         Host.launches.append("astype")
-        return ndarray(self._a.astype(dtype))
+        return ndarray(self._a.astype(dtype, order=order))
 
     def copy(self, order="C"):
         Host.launches.append("copy")
@@ -445,7 +445,7 @@ class ElementwiseKernel:
     """A kernel in the types of its arguments, which must agree; a Python number is a scalar of a named type."""
 
     def __init__(self, in_params, out_params, operation, name="kernel", reduce_dims=True, preamble=""):
-        self.name, self.outputs = name, len(out_params.split(","))
+        self.name, self.outputs = name, [p.split()[0] for p in out_params.split(",")]
         source = cuda_on_cpu.elementwise_source(in_params, out_params, operation, name, preamble)
         self.unit = cuda_on_cpu.COMPILED.add(source)
 
@@ -456,11 +456,11 @@ class ElementwiseKernel:
         dtype, shape = arrays[0].dtype, np.broadcast_shapes(*(a.shape for a in arrays))
         inputs = [np.broadcast_to(a._a, shape) if isinstance(a, ndarray) else float(a) for a in args]
         inputs = [np.array(a, order="C") for a in inputs]
-        made = [np.empty(shape, dtype) for _ in range(self.outputs)]
+        made = [np.empty(shape, dtype if kind == "T" else kind) for kind in self.outputs]
         steps = [x for a in inputs for x in (a, int(a.ndim > 0))]
         name = f"{self.name}_{dtype.name}"
         cuda_on_cpu.launch(self.unit, name, (1,), (32,), (*steps, *made, made[0].size))
-        return ndarray(made[0]) if self.outputs == 1 else tuple(map(ndarray, made))
+        return ndarray(made[0]) if len(made) == 1 else tuple(map(ndarray, made))
 
 
 class RawModule:
@@ -500,6 +500,8 @@ def stand_in():
     cupy.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(as_strided=_as_strided))
     cuda.Device = Device
     cuda.runtime = types.SimpleNamespace(getDeviceCount=lambda: Host.count, getDevice=lambda: Host.device)
+    cuda.runtime.CUDA_R_32F, cuda.runtime.CUDA_R_16F, cuda.runtime.CUDA_R_16BF = 0, 2, 14
+    cuda.device = types.SimpleNamespace(get_cublas_handle=lambda: 1)
     cuda.nvrtc = types.SimpleNamespace(getVersion=lambda: (13, 0))
     cupyx.scatter_add, cupyx.scatter_max = _at(np.add), _at(np.maximum)
     cupy.complex64, cupy.fft = np.complex64, types.ModuleType("cupy.fft")
@@ -514,7 +516,7 @@ def stand_in():
             setattr(special, name, _special(name))
     scipy.special, cupyx.scipy = special, scipy
     modules = {m.__name__: m for m in (cupy, cupyx, cuda, scipy, special)}
-    return modules | {"cupy_backends.cuda.libs.cublas": types.ModuleType("cublas")}
+    return modules | {"cupy_backends.cuda.libs.cublas": cublas_stand_in.module(Host.launches)}
 
 
 def forget(array_type):

@@ -45,6 +45,24 @@ class Device:
     def __repr__(self) -> str:
         return f"Device({str(self)!r})"
 
+    def copier(self) -> Any:
+        """What copies host arrays to this device in the background.
+
+        Returns
+        -------
+        object or None
+            None where nothing does.  Else ``start(arrays)`` begins to copy a list of NumPy arrays, Tensors and arrays
+            of other libraries without waiting, and looks at none of them after it has returned; ``finish`` of what it
+            gave answers with a list of Tensors, committed to this device, for work that is queued from then on.
+
+        Examples
+        --------
+        >>> import xgrad as xg
+        >>> xg.asarray(1.0, device="cpu").device.copier() is None
+        True
+        """
+        return get(self.backend).copier(self.place)
+
 
 def get(name: str) -> Generic:
     """The backend called ``name``, loaded at the first call; DeviceError when it cannot be had."""

@@ -23,8 +23,10 @@ import numpy as np
 
 from ..axes import is_basic
 from ..errors import DeviceError
+from .cupy_copies import Copier
 from .cupy_kernels import DTYPES, Kernels
 from .cupy_linalg import Linalg
+from .cupy_products import Narrow, Products
 from .cupy_random import Random
 from .cupy_special import Special, is_half
 from .extension import Extension, Fourier
@@ -175,7 +177,7 @@ class Namespace:
         return x1 @ x2
 
 
-class CuPy(Strided, Generic):
+class CuPy(Narrow, Strided, Generic):
     """CuPy, its devices by number.
 
     Parameters
@@ -191,7 +193,9 @@ class CuPy(Strided, Generic):
         super().__init__("cupy", Namespace(cupy))
         self.cupy, self.cupyx = cupy, cupyx
         self.kernels = Kernels(cupy)
+        self.products = Products(cupy, self.kernels)
         self.array_type = cupy.ndarray
+        self._copiers: dict[str, Copier] = {}
         self.single = len(self.places()) == 1
 
     def __getattr__(self, name: str) -> Any:
@@ -258,6 +262,10 @@ class CuPy(Strided, Generic):
     def on(self, place: str) -> Any:
         """A context in which CuPy works on the device called ``place``."""
         return self.raw_device(place)
+
+    def copier(self, place: str) -> Copier:
+        """What copies to the device called ``place`` in the background: one for all who ask."""
+        return self._copiers.get(place) or self._copiers.setdefault(place, Copier(self, place))
 
     def source(self, place: str, seeds: Any) -> Source:
         """cuRAND, or NumPy's numbers when a generator of NumPy's is given."""

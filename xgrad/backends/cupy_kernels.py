@@ -30,8 +30,10 @@ _DENSITY = f"exp(W(-0.5) * v * v) * W({1 / math.sqrt(2 * math.pi)!r})"
 _TANH = f"tanh(v * (W({GELU_SLOPE!r}) + W({GELU_SLOPE * GELU_CUBE!r}) * v * v))"
 _INNER = f"(W({GELU_SLOPE!r}) + W({3 * GELU_SLOPE * GELU_CUBE!r}) * v * v)"
 _GATE = "1 / (1 + exp(-v))"
+_BRAIN = "x != x ? 0x7fc0 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16"  # to the nearest bfloat16, ties to even
 
 ELEMENTWISE = {
+    "to_bfloat16": ("T x", "uint16 y", f"const unsigned bits = __float_as_uint(W(x)); y = {_BRAIN};"),
     "relu": ("T x", "T y", "W v = x; y = v <= 0 ? W(0) : v;"),  # this way round a NaN is kept
     "relu_grad": ("T ct, T x", "T y", "y = W(x) <= 0 ? W(0) : W(ct);"),
     "gelu": ("T x", "T y", f"W v = x; y = v * ({_PHI});"),
@@ -82,12 +84,12 @@ __device__ T stored(A x) { T y; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x))
     "bfloat16": (
         "unsigned short",
         "float",
-        """
-__device__ A read(T x) { return __uint_as_float((unsigned)x << 16); }
-__device__ T stored(A x) {
+        f"""
+__device__ A read(T x) {{ return __uint_as_float((unsigned)x << 16); }}
+__device__ T stored(A x) {{
     const unsigned bits = __float_as_uint(x);
-    return x != x ? 0x7fc0 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;  // to the nearest, ties to even
-}
+    return {_BRAIN};
+}}
 """,
     ),
 }

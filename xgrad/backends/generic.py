@@ -154,6 +154,10 @@ class Generic:
         """A context in which the library computes on the device of ``arrays``, where it has a current device."""
         return contextlib.nullcontext()
 
+    def copier(self, place: str) -> Any:
+        """What copies to the device called ``place`` in the background, or None where nothing does."""
+        return None
+
     def source(self, place: str, seeds: Any) -> Source:
         """Random numbers for the device called ``place``."""
         return Source(self, place, seeds)

@@ -86,7 +86,7 @@ def overlap_add(xp, x, /, *, shape, window, axes, stride, dilation):
 @formula("cross_correlation")
 def cross_correlation(xp, x, w, /, *, stride, padding, dilation, groups, spacing):
     """By gathering: a matrix product of the weights with all windows."""
-    return gathered(xp, spread(xp, x, padding, spacing), w, stride, dilation, groups)
+    return gathered(xp, spread(xp, x, padding, spacing), w, stride, dilation, groups, xp.matmul)
 
 
 def spread(xp: Any, x: Any, padding: Any, spacing: Ints) -> Any:
@@ -101,8 +101,8 @@ def spread(xp: Any, x: Any, padding: Any, spacing: Ints) -> Any:
     return xp.scatter_add(part, key=_key(x.ndim, axes, put), shape=(*x.shape[:2], *extents))
 
 
-def gathered(xp: Any, x: Any, w: Any, stride: Ints, dilation: Ints, groups: int) -> Any:
-    """The convolution without padding, from all windows of ``x`` at once."""
+def gathered(xp: Any, x: Any, w: Any, stride: Ints, dilation: Ints, groups: int, product: Any) -> Any:
+    """The convolution without padding, from all windows of ``x`` at once, multiplied by ``product``."""
     n, channels = x.shape[:2]
     window, axes = tuple(w.shape[2:]), tuple(range(2, x.ndim))
     every = xp.sliding_windows(x, window=window, axes=axes, stride=stride, dilation=dilation)
@@ -112,10 +112,10 @@ def gathered(xp: Any, x: Any, w: Any, stride: Ints, dilation: Ints, groups: int)
     end = tuple(range(2 + len(axes), every.ndim))
     if rows >= math.prod(window):  # long lines of places, short windows
         every = xp.reshape(xp.permute_dims(every, (0, 1, *end, *axes)), (n, groups, inner, rows))
-        return xp.reshape(xp.matmul(weights, every), (n, w.shape[0], *count))
+        return xp.reshape(product(weights, every), (n, w.shape[0], *count))
     # Few places and large windows, as in the gradient of the weights: the batch joins the places, in one product.
     every = xp.reshape(xp.permute_dims(every, (0, *axes, 1, *end)), (n * rows, groups, inner))
-    out = xp.matmul(xp.permute_dims(every, (1, 0, 2)), xp.matrix_transpose(weights))  # (groups, n * rows, each)
+    out = product(xp.permute_dims(every, (1, 0, 2)), xp.matrix_transpose(weights))  # (groups, n * rows, each)
     out = xp.reshape(xp.permute_dims(out, (1, 0, 2)), (n, *count, w.shape[0]))
     return xp.permute_dims(out, (0, 1 + len(axes), *range(1, 1 + len(axes))))
 
@@ -127,6 +127,7 @@ class Strided:
     """What a library whose arrays have ``strides`` does better; a backend inherits it before ``Generic``."""
 
     library: Any
+    matmul: Any
 
     def sliding_windows(self, x, /, *, window, axes, stride, dilation):
         """A view that nothing may write to."""
@@ -146,23 +147,24 @@ class Strided:
             out[_key(len(shape), axes, _slices(start, count, stride))] += x[(Ellipsis, *element)]
         return out
 
-    def cross_correlation(self, x, w, /, *, stride, padding, dilation, groups, spacing):
-        """By gathering or scattering, whichever makes the smaller array."""
+    def cross_correlation(self, x, w, /, *, stride, padding, dilation, groups, spacing, product=None):
+        """By gathering or scattering, whichever makes the smaller array; ``product`` may stand for ``matmul``."""
+        product = self.matmul if product is None else product
         extents, window = x.shape[2:], w.shape[2:]
         padded = tuple(s * (e - 1) + 1 + a + b for s, e, (a, b) in zip(spacing, extents, padding, strict=True))
         count = places(padded, window, stride, dilation)
         gathers, scatters = x.shape[1] * math.prod(count), w.shape[0] * math.prod(extents)
         if set(stride) <= {1} and math.prod(window) <= math.prod(count) and scatters < gathers:
-            return self._scattered(x, w, padding, dilation, groups, spacing, count)
-        return gathered(self, spread(self, x, padding, spacing), w, stride, dilation, groups)
+            return self._scattered(x, w, padding, dilation, groups, spacing, count, product)
+        return gathered(self, spread(self, x, padding, spacing), w, stride, dilation, groups, product)
 
-    def _scattered(self, x, w, padding, dilation, groups, spacing, count):
+    def _scattered(self, x, w, padding, dilation, groups, spacing, count, product):
         (n, channels, *extents), (results, _, *window) = x.shape, w.shape
         each = results // groups
         inner, size = channels // groups, math.prod(window)
         by_element = self.library.moveaxis(w.reshape(groups, each, inner, size), -1, 1)
         weights = by_element.reshape(groups, size * each, inner)
-        parts = self.library.matmul(weights, x.reshape(n, groups, inner, math.prod(extents)))
+        parts = product(weights, x.reshape(n, groups, inner, math.prod(extents)))
         parts = parts.reshape(n, groups, size, each, *extents)
         out = self.library.zeros((n, groups, each, *count), dtype=parts.dtype)
         for number, (_, start) in enumerate(_offsets(tuple(window), dilation)):

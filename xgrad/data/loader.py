@@ -199,10 +199,8 @@ class DataLoader:
         return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=path))
 
     def _moved(self, batches: Iterator[Any]) -> Iterator[Any]:
-        copier = (
-            getattr(self.device, "copier", None) if self.pin_memory else None
-        )  # some devices copy in the background
-        return moved(batches, self.device) if copier is None else moved_ahead(batches, copier())
+        copier = self.device.copier() if self.pin_memory and self.device is not None else None
+        return moved(batches, self.device) if copier is None else moved_ahead(batches, copier)
 
 
 def _at_least(name: str, value: Any, least: int) -> int:
