@@ -25,7 +25,7 @@ try:
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 except ImportError as error:
-    raise SystemExit(f"digits.py: {error.name} is not installed. Run: pip install 'xgrad[examples]'.") from None
+    raise SystemExit(f"digits.py: {error.name} is not installed. Run: pip install -e '.[examples]'.") from None
 
 import xgrad as xg
 from xgrad import nn, optim
