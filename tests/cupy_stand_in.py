@@ -516,7 +516,9 @@ def stand_in():
             setattr(special, name, _special(name))
     scipy.special, cupyx.scipy = special, scipy
     modules = {m.__name__: m for m in (cupy, cupyx, cuda, scipy, special)}
-    return modules | {"cupy_backends.cuda.libs.cublas": cublas_stand_in.module(Host.launches)}
+    libs = types.ModuleType("cupy_backends.cuda.libs")
+    libs.cublas = cublas_stand_in.module(Host.launches)
+    return modules | {libs.__name__: libs}
 
 
 def forget(array_type):

@@ -361,6 +361,12 @@ def _raise(error):
     return function
 
 
+def _without_cublas(modules):
+    libs = modules["cupy_backends.cuda.libs"]
+    del libs.cublas
+    libs.__getattr__ = _raise(ImportError("no libcublas"))  # as CuPy says when it has looked everywhere
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -375,7 +381,7 @@ def _raise(error):
             lambda m: setattr(m["cupy.cuda"].nvrtc, "getVersion", _raise(RuntimeError('\nno "libnvrtc.so.13".\nmore'))),
             'a CUDA library is missing; got no "libnvrtc.so.13". Run: pip install',
         ),
-        (lambda m: m.__setitem__("cupy_backends.cuda.libs.cublas", None), "a CUDA library is missing"),
+        (_without_cublas, "a CUDA library is missing; got no libcublas"),
     ],
     ids=["absent", "old", "no driver", "no device", "no nvrtc", "no cublas"],
 )

@@ -14,7 +14,6 @@ CuPy computes on its *current* device.  With several GPUs, use ``cupy.cuda.Devic
 from __future__ import annotations
 
 import contextlib
-import importlib
 import math
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar
@@ -26,7 +25,7 @@ from ..errors import DeviceError
 from .cupy_copies import Copier
 from .cupy_kernels import DTYPES, Kernels
 from .cupy_linalg import Linalg
-from .cupy_products import Narrow, Products
+from .cupy_products import Narrow, Products, open_cublas
 from .cupy_random import Random
 from .cupy_special import Special, is_half
 from .extension import Extension, Fourier
@@ -420,7 +419,7 @@ def cuda_problem() -> str | None:
         return "device: there is no CUDA device; the driver shows none. Use 'cpu'."
     try:  # they are opened at first use, too late for a clear message
         cupy.cuda.nvrtc.getVersion()
-        importlib.import_module("cupy_backends.cuda.libs.cublas")
+        open_cublas()
     except (ImportError, RuntimeError) as error:
         return f"device: a CUDA library is missing; got {_line(error)}. Run: pip install '{package}[ctk]'."
     return None

@@ -8,7 +8,6 @@ bfloat16 are kept as their bits, in uint16, so that nothing needs a dtype of tha
 from __future__ import annotations
 
 import functools
-import importlib
 import math
 from typing import Any, NamedTuple
 
@@ -17,6 +16,17 @@ import numpy as np
 # Read by cuBLAS on the host, in the type that it computes in.
 _ONE = np.ones((), np.float32)
 _ZERO = np.zeros((), np.float32)
+
+
+def open_cublas() -> Any:
+    """CuPy's binding of cuBLAS.
+
+    It is an attribute of its package, which first finds the library wherever pip has put it; to import the module by
+    its full name would leave that to the system, which looks elsewhere.
+    """
+    from cupy_backends.cuda.libs import cublas
+
+    return cublas
 
 
 class Stack(NamedTuple):
@@ -53,8 +63,8 @@ class Products:
 
     @functools.cached_property
     def cublas(self) -> Any:
-        """CuPy's binding; it opens the library, so not before the first product."""
-        return importlib.import_module("cupy_backends.cuda.libs.cublas")
+        """CuPy's binding of the library."""
+        return open_cublas()
 
     def narrowed(self, x: Any, precision: str) -> Any:
         """``x`` in 16 bits, its elements next to one another; what has 16 bits already is copied only to close gaps."""
