@@ -25,7 +25,8 @@ def text():
     spec = importlib.util.spec_from_file_location("text_example", PATH)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.WIDTH, module.LAYERS, module.HEADS, module.CONTEXT, module.LONGEST = 16, 1, 2, 16, 4
+    module.WIDTH, module.LAYERS, module.HEADS, module.CONTEXT = 16, 1, 2, 16
+    module.ROWS, module.LONGEST = 128, 4
     return module
 
 
@@ -120,6 +121,22 @@ def test_no_prediction_sees_what_comes_after(text):
     assert (np.abs(before[:, 7:] - after[:, 7:]).max(axis=(0, 2)) > 1e-6).all()
 
 
+def test_strings_are_hashed_from_their_ends(text):
+    codes = xg.asarray([[3, 1, 2, 3, 1, 2, 3], [9, 9, 9, 1, 2, 3, 0]])
+    rows = text.hashed(codes).numpy()
+    assert rows.shape == (2, 7, text.STRINGS)
+    assert (rows // text.ROWS == np.arange(text.STRINGS)).all()
+    assert (rows[:, :, 0] == codes.numpy() + 1).all()
+    assert (rows[0, 3, :4] == rows[0, 6, :4]).all()  # "3123", and "2" or "1" before it
+    assert rows[0, 3, 4] != rows[0, 6, 4]
+    assert (rows[0, 6, :3] == rows[1, 5, :3]).all()
+    assert rows[0, 6, 3] != rows[1, 5, 3]
+    with xg.no_grad():
+        vectors = small_model(text).strings(xg.asarray(rows)).numpy()
+    assert (vectors[:, :, 0] != 0).all()
+    assert (vectors[:, :, 1:] == 0).all()
+
+
 def test_attention_falls_off_with_distance_and_never_looks_ahead(text):
     bias = text.attention_bias(5, xg.zeros(1).device).numpy()
     assert bias.shape == (2, 5, 5)
@@ -129,7 +146,7 @@ def test_attention_falls_off_with_distance_and_never_looks_ahead(text):
 
 
 def test_bits_are_those_of_every_character_by_itself(text):
-    model = small_model(text)
+    model = small_model(text).eval()
     codes = np.random.default_rng(1).integers(0, 11, 4 * text.CONTEXT + 1)
     costs = []
     for end in range(text.CONTEXT + 1, len(codes)):
