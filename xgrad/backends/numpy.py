@@ -125,6 +125,12 @@ class NumPy(Strided, Generic):
         """Sum, by the ufunc itself: ``np.sum`` takes twice as long for few numbers."""
         return _reduce_sum(x, axis, dtype, None, keepdims)
 
+    def sliding_windows(self, x, /, **options):
+        """A view that NumPy knows not to write to."""
+        view = super().sliding_windows(x, **options)
+        view.flags.writeable = False
+        return view
+
     def matrix_transpose(self, x, /):
         """The last two axes exchanged, by the method."""
         return x.swapaxes(-1, -2)

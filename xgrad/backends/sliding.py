@@ -101,23 +101,46 @@ def spread(xp: Any, x: Any, padding: Any, spacing: Ints) -> Any:
     return xp.scatter_add(part, key=_key(x.ndim, axes, put), shape=(*x.shape[:2], *extents))
 
 
+_LONG = 16  # elements in a row from which on copying rows costs what copying memory does
+
+
+def _laid_out(xp: Any, x: Any, row: int) -> tuple[Any, Ints]:
+    """``x`` as (batch, channels, *extents), or with short rows as (1, channels, *extents, batch); what is added.
+
+    With the batch last, windows are copied in long lines, and one product serves the whole batch.
+    """
+    if row >= _LONG:
+        return x, ()
+    last = xp.packed(xp.permute_dims(x, (*range(1, x.ndim), 0)))
+    return xp.reshape(last, (1, *last.shape)), (x.shape[0],)
+
+
+def _batch_first(xp: Any, x: Any, tail: Ints) -> Any:
+    """What was laid out, with the batch first again; in memory it stays where it was, for the next convolution."""
+    if not tail:
+        return x
+    return xp.permute_dims(xp.reshape(x, x.shape[1:]), (x.ndim - 2, *range(x.ndim - 2)))
+
+
 def gathered(xp: Any, x: Any, w: Any, stride: Ints, dilation: Ints, groups: int, product: Any) -> Any:
     """The convolution without padding, from all windows of ``x`` at once, multiplied by ``product``."""
-    n, channels = x.shape[:2]
-    window, axes = tuple(w.shape[2:]), tuple(range(2, x.ndim))
+    channels, window, spatial = x.shape[1], tuple(w.shape[2:]), x.ndim - 2
+    count = places(tuple(x.shape[2:]), window, stride, dilation)
+    x, tail = _laid_out(xp, x, count[-1])
+    axes = tuple(range(2, 2 + spatial))
     every = xp.sliding_windows(x, window=window, axes=axes, stride=stride, dilation=dilation)
-    count = tuple(every.shape[2 : 2 + len(axes)])
-    rows, inner, each = math.prod(count), channels // groups * math.prod(window), w.shape[0] // groups
-    weights = xp.reshape(w, (groups, each, inner))
-    end = tuple(range(2 + len(axes), every.ndim))
-    if rows >= math.prod(window):  # long lines of places, short windows
-        every = xp.reshape(xp.permute_dims(every, (0, 1, *end, *axes)), (n, groups, inner, rows))
-        return xp.reshape(product(weights, every), (n, w.shape[0], *count))
-    # Few places and large windows, as in the gradient of the weights: the batch joins the places, in one product.
-    every = xp.reshape(xp.permute_dims(every, (0, *axes, 1, *end)), (n * rows, groups, inner))
-    out = product(xp.permute_dims(every, (1, 0, 2)), xp.matrix_transpose(weights))  # (groups, n * rows, each)
-    out = xp.reshape(xp.permute_dims(out, (1, 0, 2)), (n, *count, w.shape[0]))
-    return xp.permute_dims(out, (0, 1 + len(axes), *range(1, 1 + len(axes))))
+    end = tuple(range(every.ndim - spatial, every.ndim))
+    every = xp.permute_dims(every, (0, 1, *end, *range(2, every.ndim - spatial)))
+    inner, each = channels // groups * math.prod(window), w.shape[0] // groups
+    every = xp.reshape(every, (x.shape[0], groups, inner, math.prod(count + tail)))
+    out = product(xp.reshape(w, (groups, each, inner)), every)
+    return _batch_first(xp, xp.reshape(out, (x.shape[0], w.shape[0], *count, *tail)), tail)
+
+
+@formula("packed")
+def packed(xp, x, /):
+    """The same values; where a library has strides, in the order of the axes in memory."""
+    return x
 
 
 # Arrays with strides, of NumPy and CuPy -------------------------------------------------------------------------------
@@ -159,17 +182,22 @@ class Strided:
         return gathered(self, spread(self, x, padding, spacing), w, stride, dilation, groups, product)
 
     def _scattered(self, x, w, padding, dilation, groups, spacing, count, product):
-        (n, channels, *extents), (results, _, *window) = x.shape, w.shape
-        each = results // groups
-        inner, size = channels // groups, math.prod(window)
+        (channels, *extents), (results, _, *window) = x.shape[1:], w.shape
+        inner, each, size = channels // groups, results // groups, math.prod(window)
+        x, tail = _laid_out(self, x, extents[-1])
+        n, whole = x.shape[0], slice(None)
         by_element = self.library.moveaxis(w.reshape(groups, each, inner, size), -1, 1)
         weights = by_element.reshape(groups, size * each, inner)
-        parts = product(weights, x.reshape(n, groups, inner, math.prod(extents)))
-        parts = parts.reshape(n, groups, size, each, *extents)
-        out = self.library.zeros((n, groups, each, *count), dtype=parts.dtype)
+        parts = product(weights, x.reshape(n, groups, inner, math.prod((*extents, *tail))))
+        parts = parts.reshape(n, groups, size, each, *extents, *tail)
+        out = self.library.zeros((n, groups, each, *count, *tail), dtype=parts.dtype)
         for number, (_, start) in enumerate(_offsets(tuple(window), dilation)):
             before = (p - o for (p, _), o in zip(padding, start, strict=True))
             landings = itertools.starmap(_landing, zip(before, spacing, extents, count, strict=True))
             kept, put = zip(*landings, strict=True)
-            out[(Ellipsis, *put)] += parts[(slice(None), slice(None), number, slice(None), *kept)]
-        return out.reshape(n, results, *count)
+            out[(whole, whole, whole, *put)] += parts[(whole, whole, number, whole, *kept)]
+        return _batch_first(self, out.reshape(n, results, *count, *tail), tail)
+
+    def packed(self, x, /):
+        """A copy, unless the axes are in order already."""
+        return self.library.ascontiguousarray(x)

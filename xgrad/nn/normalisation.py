@@ -233,14 +233,16 @@ def batch_norm(
                 f"batch_norm: the variance needs more than one value per channel; got shape {x.shape}. "
                 "Use a larger batch, or eval()."
             )
-        normal, mean, variance = _standardised(x, axes, eps)
-        _follow(running_mean, mean, momentum)
-        _follow(running_var, variance, momentum, count / (count - 1))
-    elif running_mean is None or running_var is None:
+        if running_mean is not None or running_var is not None:
+            with xg.no_grad():
+                _follow(running_mean, xg.mean(x, axis=axes, keepdims=True), momentum)
+                _follow(running_var, xg.var(x, axis=axes, keepdims=True), momentum, count / (count - 1))
+        weight, bias = _by_channel(weight, x.ndim), _by_channel(bias, x.ndim)
+        return xg.special.layer_norm(x, weight, bias, axis=axes, eps=eps)
+    if running_mean is None or running_var is None:
         raise ValueError("batch_norm: there are no running values; got None. Pass both, or training=True.")
-    else:
-        mean, variance = _by_channel(running_mean, x.ndim), _by_channel(running_var, x.ndim)
-        normal = (x - mean) / xg.sqrt(variance + eps)
+    mean, variance = _by_channel(running_mean, x.ndim), _by_channel(running_var, x.ndim)
+    normal = (x - mean) / xg.sqrt(variance + eps)
     return _affine(normal, _by_channel(weight, x.ndim), _by_channel(bias, x.ndim))
 
 
