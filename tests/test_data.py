@@ -407,11 +407,18 @@ def test_a_program_that_ends_inside_a_loop_ends():
     assert (done.stdout, done.stderr) == ("Tensor([0])\n", "")
 
 
-def test_importing_xgrad_imports_nothing_heavy_for_data():
-    code = "import sys, numpy; before = set(sys.modules); import xgrad; print(*(set(sys.modules) - before))"
-    new = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"concurrent.futures", "gzip", "json", "matplotlib", "safetensors", "sklearn", "tempfile"}
-    assert "xgrad.data.loader" in new and not heavy & set(new)
+def test_importing_xgrad_imports_nothing_heavy():
+    """Not the training kit either, before it is asked for; and with it no library that it may not need."""
+    code = "import sys, numpy; before = set(sys.modules); import xgrad; {}; print(*(set(sys.modules) - before))"
+    heavy = {"concurrent.futures", "gzip", "json", "matplotlib", "safetensors", "sklearn", "tempfile", "scipy"}
+    kit = {"xgrad.data", "xgrad.nn", "xgrad.optim", "xgrad.plot", "xgrad.bridges", "xgrad.testing", "html"}
+
+    def new(more):
+        run = subprocess.run([sys.executable, "-c", code.format(more)], capture_output=True, text=True, check=True)
+        return set(run.stdout.split())
+
+    assert "xgrad.core" in new("None") and not (heavy | kit) & new("None")
+    assert "xgrad.data.loader" in new("xgrad.data") and not heavy & new("xgrad.data, xgrad.nn, xgrad.optim")
 
 
 def test_threads_work_at_once():

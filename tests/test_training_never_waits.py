@@ -115,13 +115,6 @@ def test_mixed_precision_on_the_stand_in(xp):  # noqa: F811
     trained("cuda", "plain", "Adam", "float16")
 
 
-def test_dropout_draws_on_the_device(xp):  # noqa: F811
-    layer = nn.Dropout(0.5, generator=xg.random.default_rng(0, device="cuda"))
-    x = xg.Tensor(np.ones((4, 6), np.float32), device="cuda")
-    layer(x).sum().backward()
-    assert x.grad.device == x.device
-
-
 def test_steps_on_a_gpu():
     reason = xg.devices().get("cuda:0", "absent")
     if reason is not None:
