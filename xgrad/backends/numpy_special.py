@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 import importlib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from ..axes import inverse_permutation, normalise_axes
 from ..registry import composites
 from .extension import Extension
 from .special_formulas.neural import GELU_CUBE, GELU_SLOPE
@@ -38,6 +39,25 @@ def _lines(x: np.ndarray) -> np.ndarray:
 
 def _last(axis: Any, ndim: int) -> bool:
     return axis in (-1, ndim - 1, (-1,), (ndim - 1,)) or (axis is None and ndim == 1)
+
+
+def _per_line(x: np.ndarray, shapes: list[Any], axis: Any) -> bool:
+    """Whether weights of these shapes, broadcast against ``x``, are one number for each line over ``axis``."""
+    if x.dtype not in (np.float32, np.float64) or not x.size or _last(axis, x.ndim):
+        return False
+    axes = normalise_axes(axis, x.ndim)
+    wanted = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    return all(s is None or (1,) * (x.ndim - len(s)) + tuple(s) == wanted for s in shapes)
+
+
+def _turned(x: np.ndarray, axis: Any) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """``x`` as lines over ``axis``, in memory of their own or of ``x``, and what turns such lines back."""
+    axes = normalise_axes(axis, x.ndim)
+    kept = tuple(i for i in range(x.ndim) if i not in axes)
+    turned = x.transpose(kept + axes)
+    lines = np.ascontiguousarray(turned).reshape(-1, math.prod(x.shape[a] for a in axes))
+    order = inverse_permutation(kept + axes)
+    return lines, lambda made: made.reshape(turned.shape).transpose(order)
 
 
 @functools.cache
@@ -243,7 +263,15 @@ class Special(Extension):
     def layer_norm(self, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5):
         """Line by line."""
         if not self._lines_fit(x, (weight, bias), axis):
-            return self._formula("layer_norm")(x, weight, bias, axis=axis, eps=eps)
+            shapes = [None if v is None else v.shape for v in (weight, bias)]
+            if not _per_line(x, shapes, axis):
+                return self._formula("layer_norm")(x, weight, bias, axis=axis, eps=eps)
+            lines, back = _turned(x, axis)
+            out = np.empty_like(lines)
+            for block in _blocks(lines):
+                self._normal(lines[block], out[block], eps)
+            out = out if weight is None else np.multiply(out, weight.reshape(-1, 1), out=out)
+            return back(out if bias is None else np.add(out, bias.reshape(-1, 1), out=out))
         lines = _lines(x)
         out = np.empty_like(lines)
         for block in _blocks(lines):
@@ -256,7 +284,10 @@ class Special(Extension):
 
     def layer_norm_grad(self, ct, x, weight, bias, axis, eps, /):
         """Line by line, with the cotangents of weight and bias summed on the way."""
-        if not self._lines_fit(x, (weight,), axis) or ct.shape != x.shape or ct.dtype != x.dtype:
+        alike = ct.shape == x.shape and ct.dtype == x.dtype
+        if alike and _per_line(x, [None if weight is None else weight.shape, bias], axis):
+            return self._grad_per_line(ct, x, weight, bias, axis, eps)
+        if not alike or not self._lines_fit(x, (weight,), axis):
             return self._formula("layer_norm_grad")(ct, x, weight, bias, axis, eps)
         lines, cts = _lines(x), _lines(ct)
         n = x.shape[-1]
@@ -287,6 +318,22 @@ class Special(Extension):
             None if weight is None else to_weight,
             to_bias if summed else None if bias is None else ct,
         )
+
+    def _grad_per_line(self, ct, x, weight, bias, axis, eps):
+        """Where every line has a weight and a bias of its own, as the channels of a batch norm have."""
+        (lines, back), (cts, _) = _turned(x, axis), _turned(ct, axis)
+        to_x, n = np.empty_like(lines), lines.shape[1]
+        along, total = np.empty((2, len(lines), 1), x.dtype)
+        for block in _blocks(lines):
+            c, part = cts[block], to_x[block]
+            normal, scale = self._normal(lines[block], np.empty_like(part), eps)
+            along[block, 0], total[block, 0] = np.vecdot(c, normal), c @ np.ones(n, x.dtype)
+            normal *= along[block] / n
+            np.subtract(c, total[block] / n, out=part)
+            part -= normal
+            part *= scale if weight is None else scale * weight.reshape(-1, 1)[block]
+        to_weight = None if weight is None else along.reshape(weight.shape)
+        return back(to_x), to_weight, None if bias is None else total.reshape(bias)
 
     @staticmethod
     def _normal(lines, out, eps):
