@@ -35,7 +35,7 @@ from xgrad import nn, optim
 
 CONTEXT = 128  # characters that a prediction may look back on
 WIDTH, LAYERS, HEADS = 128, 3, 4
-STRINGS, ROWS = 5, 1 << 14  # the longest string with a vector of its own, and vectors for the strings of one length
+RECENT = 6  # characters that every position sees without any attention
 BATCH = 8
 DROPOUT = 0.1
 PEAK_RATE = 3e-3  # of AdamW, reached after a twentieth of the steps; it falls along a cosine
@@ -135,8 +135,8 @@ class NGrams:
         return np.stack(result)
 
     def bits(self, codes: np.ndarray, skip: int) -> np.ndarray:
-        """Bits per character after the first ``skip``, by every order, shape (order,)."""
-        return -np.log2(self.probabilities(windows(codes, self.order)[skip - self.order + 1 :])).mean(axis=1)
+        """What every character after the first ``skip`` costs, by every order, shape (order, characters)."""
+        return -np.log2(self.probabilities(windows(codes, self.order)[skip - self.order + 1 :]))
 
 
 # The transformer ------------------------------------------------------------------------------------------------------
@@ -145,16 +145,12 @@ class NGrams:
 class Transformer(nn.Module):
     """A causal transformer (Vaswani et al., 2017) that attends by distance instead of by position (Press et al., 2022).
 
-    A character says little on its own, so that a position starts from vectors for the last one, two, three ... that
-    end there, each string hashed to a row of a table (Pagnoni et al., 2025).  A string that was never seen has zeros.
+    A character says little on its own, so that every position starts from the last few of them.
     """
 
     def __init__(self, characters: int, generator: xg.random.Generator):
-        self.strings = nn.Embedding(STRINGS * ROWS, WIDTH // 4, generator=generator)
-        with xg.no_grad():
-            self.strings.weight[ROWS:] = 0.0
-        self.dropout = nn.Dropout(2 * DROPOUT, generator=generator)
-        self.mix = nn.Linear(STRINGS * (WIDTH // 4), WIDTH, generator=generator)
+        self.embedding = nn.Embedding(characters, WIDTH // 4, generator=generator)
+        self.recent = nn.Linear(RECENT * (WIDTH // 4), WIDTH, generator=generator)
         self.layers = [
             nn.TransformerEncoderLayer(
                 WIDTH, HEADS, 4 * WIDTH, DROPOUT, batch_first=True, norm_first=True, generator=generator
@@ -167,26 +163,13 @@ class Transformer(nn.Module):
     def forward(self, codes: xg.Tensor) -> xg.Tensor:
         """Scores of the character after each, shape (n, length) to (n, length, characters)."""
         n, length = codes.shape
-        strings = self.strings(hashed(codes))
-        x = self.mix(self.dropout(xg.reshape(strings, (n, length, -1))))
+        letters = xg.pad(self.embedding(codes), ((0, 0), (RECENT - 1, 0), (0, 0)))
+        x = self.recent(xg.concat([letters[:, i : i + length] for i in range(RECENT)], axis=2))
         bias = xg.broadcast_to(attention_bias(length, codes.device), (n, HEADS, length, length))
         bias = xg.reshape(bias, (n * HEADS, length, length))
         for layer in self.layers:
             x = layer(x, bias)
         return self.scores(self.norm(x))
-
-
-def hashed(codes: xg.Tensor) -> xg.Tensor:
-    """Rows of the strings of 1, 2 ... characters that end at each place, shape (n, length) to (n, length, STRINGS)."""
-    length = codes.shape[1]
-    before = xg.pad(codes, ((0, 0), (STRINGS - 1, 0)))
-    number: int | xg.Tensor = 0
-    rows = []
-    for i in range(STRINGS):
-        start = STRINGS - 1 - i
-        number = (1_000_003 * number + before[:, start : start + length] + 1) % (2**31 - 1)
-        rows.append(number % ROWS + i * ROWS)
-    return xg.stack(rows, axis=2)
 
 
 def attention_bias(length: int, device: xg.Device) -> xg.Tensor:
@@ -244,27 +227,26 @@ def train(
                 training[step] = float(xg.mean(xg.stack(recent))) / math.log(2)
                 recent.clear()
                 if step % seldom == 0 or step == steps:
-                    testing[step] = bits(model, held, device)
-                bar.set_postfix(bits=f"{training[step]:.3f}", held_out=f"{min(testing.values(), default=math.nan):.3f}")
+                    testing[step] = float(bits(model, held, device).mean())
+                bar.set_postfix(bits=f"{training[step]:.3f}", held_out=f"{[math.nan, *testing.values()][-1]:.3f}")
     return training, testing
 
 
-def bits(model: Transformer, codes: np.ndarray, device: str) -> float:
-    """Bits per character after the first ``CONTEXT``, each predicted from that many before it or up to twice as many.
+def bits(model: Transformer, codes: np.ndarray, device: str) -> np.ndarray:
+    """What every character after the first ``CONTEXT + 1`` costs, shape (characters,).
 
-    Attention by distance works over longer stretches than those it was trained on.
+    Each is predicted from ``CONTEXT`` to twice as many before it: attention by distance works over longer stretches
+    than those it was trained on.
     """
-    total = xg.zeros((), device=device)
-    count = 0
+    stretches = xg.data.ArrayDataset(windows(codes, 2 * CONTEXT + 1)[::CONTEXT])
+    found = []
     model.eval()
     with xg.no_grad():
-        stretches = windows(codes, 2 * CONTEXT + 1)[::CONTEXT]
-        for (window,) in xg.data.DataLoader(xg.data.ArrayDataset(stretches), 16, device=device):
-            losses = nn.cross_entropy(model(window[:, :-1]), window[:, 1:], axis=-1, reduction="none")[:, CONTEXT:]
-            total += xg.sum(losses)
-            count += losses.size
+        for (window,) in xg.data.DataLoader(stretches, 16, device=device):
+            losses = nn.cross_entropy(model(window[:, :-1]), window[:, 1:], axis=-1, reduction="none")
+            found.append(losses[:, CONTEXT:].numpy().ravel() / math.log(2))
     model.train()
-    return float(total) / count / math.log(2)
+    return np.concatenate(found)
 
 
 def write(
@@ -298,30 +280,34 @@ def main() -> None:
     text, test_text = ("".join(found[name] for name in part) for part in (names, test_names))
     vocabulary = xg.data.Vocabulary(text + test_text)
     codes, held = vocabulary.encode(text), vocabulary.encode(test_text)
+    held = held[: len(held) // CONTEXT * CONTEXT + 1]  # whole stretches, so that both models predict the same
     print(
         f"{len(names)} topics of {len(codes):,} characters to learn from; {len(test_names)} of {len(held):,} held out; "
         f"{len(vocabulary)} different characters\n"
     )
-    ngrams = NGrams(codes, len(vocabulary), LONGEST)
-    by_order = ngrams.bits(held, CONTEXT)
-    print("order       " + "".join(f"{order:7d}" for order in range(1, len(by_order) + 1)))
+    of_ngrams = NGrams(codes, len(vocabulary), LONGEST).bits(held, CONTEXT + 1)
+    by_order = of_ngrams.mean(axis=1)
+    of_best = of_ngrams[by_order.argmin()]
+    print("order       " + "".join(f"{order:7d}" for order in range(1, LONGEST + 1)))
     print("n-gram bits " + "".join(f"{b:7.3f}" for b in by_order) + "\n")
 
     start = time.perf_counter()
     random = xg.random.default_rng(args.seed, device=args.device)
     model = Transformer(len(vocabulary), random).to(args.device)
     print(f"{model}\n")
-    part = held[: 128 * CONTEXT]  # to look at now and then
+    part = held[: 128 * CONTEXT + 1]  # to look at now and then
     training, testing = train(model, codes, part, args.steps, args.seed, args.device)
     seconds = time.perf_counter() - start
-    ours, best, of_part = bits(model, held, args.device), by_order.min(), ngrams.bits(part, CONTEXT).min()
+    of_model = bits(model, held, args.device)
+    of_both = 1 - np.log2(0.5**of_model + 0.5**of_best)  # of the mean of their probabilities
 
     args.out.mkdir(parents=True, exist_ok=True)
     curve, weights = args.out / "text.png", args.out / "text.safetensors"
+    level = of_best[: len(part) - CONTEXT - 1].mean()
     series = {
         "training text": training,
         "held-out text, a part": testing,
-        "best n-gram, the same part": {0: of_part, args.steps: of_part},
+        "best n-gram, the same part": {0: level, args.steps: level},
     }
     xg.plot.curves(curve, series, title="Python's help, predicted", xlabel="step", ylabel="bits per character")
     xg.save({"model": model.state_dict(), "characters": vocabulary.characters}, weights)
@@ -330,7 +316,12 @@ def main() -> None:
     for codes in write(model, starts, 300, args.temperature, random) if args.samples else ():
         print(f"--- at temperature {args.temperature}:\n{vocabulary.decode(codes)}\n")
     print("held-out text          bits per character  perplexity")
-    for name, b in ((f"n-gram of order {by_order.argmin() + 1}", best), ("transformer", ours)):
+    rows = {
+        f"n-gram of order {by_order.argmin() + 1}": of_best,
+        "transformer": of_model,
+        "both, half and half": of_both,
+    }
+    for name, b in ((name, costs.mean()) for name, costs in rows.items()):
         print(f"{name:22s} {b:18.3f}  {2**b:10.3f}")
     print(f"\n{args.steps} steps in {seconds:.0f} s on {args.device}\nwrote {curve} and {weights}")
 
