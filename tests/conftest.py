@@ -42,13 +42,15 @@ def pytest_report_header(config):
 
 
 # JAX compiles and Dask builds a graph at every call.  Unless --slow-devices asks for all, they run the files named here
-# only, and of the table of cases the first of every function.
+# only, and of the table of cases the first of every function; array-api-strict takes the derivatives of these.
 SLOW = ("jax:cpu", "dask")
 FILES = {f"test_{name}" for name in ("broadcasting", "engine", "fft", "linalg", "rules", "standard", "writes")}
-LEFT_OUT = {  # half of the time of all the others together
-    "dask": ("test_second_order", "test_views_at_second_order", "special.betainc-", "special.zeta-"),
-    "jax:cpu": ("test_dtypes_stay_single",),
+_TWICE = ("test_second_order", "test_views_at_second_order", "test_chains_from_real_to_real")
+LEFT_OUT = {  # what takes longest, and as long as all the others together
+    "dask": (*_TWICE, "special.betainc-", "special.zeta-"),
+    "jax:cpu": (*_TWICE, "test_dtypes_stay_single", "test_norms_of_zero_vectors", "test_determinants_of_every_rank"),
 }
+LEFT_OUT["jax:cpu"] += ("test_functions_of_repeated_values", "test_polar_factor")
 
 
 def pytest_addoption(parser):
@@ -61,11 +63,12 @@ def pytest_collection_modifyitems(config, items):
     def kept(item):
         params = item.callspec.params if hasattr(item, "callspec") else {}
         device = params.get("device")
-        if device not in SLOW or config.getoption("--slow-devices"):
+        first = item.fspath.purebasename != "test_rules" or "case" not in params or case_id(params["case"]) in chosen
+        if config.getoption("--slow-devices") or device not in (*SLOW, "strict"):
             return True
-        if any(part in item.name for part in LEFT_OUT[device]):
-            return False
-        return item.fspath.purebasename != "test_rules" or "case" not in params or case_id(params["case"]) in chosen
+        if device == "strict":  # its own checks of every call take their time, and values need no derivatives
+            return first or not item.name.startswith("test_derivatives")
+        return first and not any(part in item.name for part in LEFT_OUT[device])
 
     config.hook.pytest_deselected(items=[item for item in items if not kept(item)])
     items[:] = [item for item in items if kept(item)]

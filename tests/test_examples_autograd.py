@@ -123,9 +123,12 @@ def on_numpy(request, tmp_path_factory):
     return request.param, succeeded(run(request.param, *SHORT[request.param], cwd=folder))
 
 
-@pytest.mark.parametrize("name", DEVICES)
-def test_results_are_the_same_on_every_device(on_numpy, name, tmp_path):
+def test_results_are_the_same_on_another_device(on_numpy, tmp_path):
+    """One for each program, in turn."""
     script, expected = on_numpy
+    if not DEVICES:
+        pytest.skip("no other device is here")
+    name = DEVICES[SCRIPTS.index(script) % len(DEVICES)]
     text = succeeded(run(script, *SHORT[script], "--device", name, "--out", "there", cwd=tmp_path))
     assert f" s on {name}; wrote there" in text
     picture(tmp_path / "there" / script.replace(".py", ".png"))

@@ -4,6 +4,7 @@ import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import fft as fft
+from . import hooks as hooks
 from . import linalg as linalg
 from . import random as random
 from . import special as special
@@ -307,14 +308,13 @@ __array_api_version__ = "2025.12"
 if _TYPE_CHECKING:
     from . import bridges as bridges
     from . import data as data
-    from . import hooks as hooks
     from . import nn as nn
     from . import optim as optim
     from . import plot as plot
     from . import testing as testing
 
 # Loaded when they are first asked for: whoever needs gradients only should not wait for a training kit.
-_LATE = ("bridges", "data", "hooks", "nn", "optim", "plot", "testing")
+_LATE = ("bridges", "data", "nn", "optim", "plot", "testing")
 
 
 def __getattr__(name):

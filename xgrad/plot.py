@@ -55,6 +55,7 @@ def curves(
         shown = np.isfinite(y) & ((y > 0) | (not log))
         axes.plot(x, np.where(shown, y, np.nan), label=name, marker="." if x.size < 30 else None)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
+    axes.xaxis.get_major_locator().set_params(integer=True)  # there is no half of an epoch
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, format="png")

@@ -135,9 +135,9 @@ class NumPy(Strided, Generic):
         """The last two axes exchanged, by the method."""
         return x.swapaxes(-1, -2)
 
-    def broadcast_to(self, x, /, shape):
-        """A view of ``x`` with other extents; a copy of few numbers, which takes a fifth of the time."""
-        if math.prod(shape) > _FEW or x.ndim > len(shape):
+    def expanded(self, x, shape, /):
+        """A view, or a copy of few numbers, which takes a fifth of the time."""
+        if math.prod(shape) > _FEW:
             return np.broadcast_to(x, shape)
         out = np.empty(shape, x.dtype)
         out[...] = x

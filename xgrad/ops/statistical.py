@@ -8,7 +8,13 @@ from __future__ import annotations
 import math
 
 from ..axes import inverse_permutation, keepdims_shape, normalise_axes, normalise_axis
-from ..core import primitive
+from ..core import composite, primitive
+
+
+@composite
+def expanded(xp, x, shape, /):
+    """``broadcast_to`` for rules, where a copy may take its place."""
+    return xp.broadcast_to(x, shape)
 
 
 @primitive(linear=True)
@@ -19,7 +25,7 @@ def sum(x, /, *, axis=None, dtype=None, keepdims=False):
 @sum.vjp
 def sum_vjp(xp, out, x, *, axis=None, dtype=None, keepdims=False):
     shape, kept = x.shape, keepdims_shape(x.shape, axis)
-    return lambda ct: xp.broadcast_to(xp.reshape(ct, kept), shape)
+    return lambda ct: xp.expanded(xp.reshape(ct, kept), shape)
 
 
 @primitive(linear=True, floating=True)
@@ -31,7 +37,7 @@ def mean(x, /, *, axis=None, keepdims=False):
 def mean_vjp(xp, out, x, *, axis=None, keepdims=False):
     shape, kept = x.shape, keepdims_shape(x.shape, axis)
     count = _count(shape, axis)
-    return lambda ct: xp.broadcast_to(xp.reshape(ct / count, kept), shape)
+    return lambda ct: xp.expanded(xp.reshape(ct / count, kept), shape)
 
 
 def _count(shape, axis):
@@ -171,7 +177,7 @@ def prod_vjp(xp, out, x, *, axis=None, dtype=None, keepdims=False):
 
     def pullback(ct):
         if 0 in shape or not over:
-            return xp.broadcast_to(xp.reshape(ct, kept), shape)
+            return xp.expanded(xp.reshape(ct, kept), shape)
         lines = xp.reshape(xp.permute_dims(x, order), (*rows, -1))
         last = len(rows)
         after = xp.flip(_before(xp, xp.flip(lines, axis=last), last), axis=last)
