@@ -6,7 +6,9 @@
 The text is Python's own help, the topics that ``help("topics")`` lists: it comes with every Python, so nothing is
 downloaded.  Some topics are held out whole.  Both models are judged by how well they predict every character of these
 from those before it, in bits per character; two to the power of that is the perplexity, the number of characters that
-the model hesitates between.  Into the folder ``--out`` go ``text.png`` (the learning curve) and ``text.safetensors``
+the model hesitates between.  On so little text the n-grams (Kneser-Ney) are hard to beat: with the default steps, five
+and a half minutes on one core, they need 1.890 bits, the transformer 1.948, and the mean of the two 1.767, since each
+knows what the other does not.  Into the folder ``--out`` go ``text.png`` (the learning curve) and ``text.safetensors``
 (the weights and the characters).
 """
 
@@ -330,7 +332,7 @@ def options() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, torch:cpu ... (default: %(default)s)")
-    parser.add_argument("--steps", type=positive, default=1200, help="of training (default: %(default)s)")
+    parser.add_argument("--steps", type=positive, default=2000, help="of training (default: %(default)s)")
     parser.add_argument("--seed", type=natural, default=0, help="same seed, same result (default: %(default)s)")
     parser.add_argument("--temperature", type=above_0, default=0.7, help="below 1: safer (default: %(default)s)")
     parser.add_argument("--samples", type=natural, default=3, help="texts to write, up to 3 (default: %(default)s)")
