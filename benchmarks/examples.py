@@ -111,6 +111,8 @@ def without_dropout(network: nn.Module) -> nn.Module:
     for part in network.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0
+        if isinstance(part, nn.MultiheadAttention):
+            part.dropout = 0.0
     return network
 
 

@@ -90,7 +90,7 @@ GREATER = ["arccosh", "acosh"]
 FLAT = ["floor", "ceil", "trunc", "rint"]
 UNARY = dict.fromkeys(ANY, (-1.7, 1.7)) | dict.fromkeys(POSITIVE, (0.3, 2.0))
 UNARY |= dict.fromkeys(UNIT, (-0.9, 0.9)) | dict.fromkeys(GREATER, (1.1, 3.0))
-UNARY |= dict.fromkeys(["atan", "asinh"], (-1.7, 1.7))
+UNARY |= dict.fromkeys(["atan", "asinh"], (-1.7, 1.7)) | {"tan": (-1.3, 1.3)}  # differences mean nothing at its poles
 
 
 @pytest.mark.parametrize("name", [n for n in UNARY if hasattr(np, n)])
