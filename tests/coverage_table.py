@@ -21,10 +21,10 @@ HEAD = """# Coverage
 
 Written by the test suite (`tests/coverage_table.py` says how), never by hand: xgrad {version}, NumPy {numpy}.
 
-`2` means: every case of the function that ran on this device passed (on JAX and Dask the first one runs, with
-`--slow-devices` all), for its values, for first and second derivatives in reverse mode and for first derivatives in
-forward mode, against finite differences in random directions. `1` means the same without second derivatives; an empty
-cell, that no case ran there.
+`2` means: every case of the function that ran on this device passed (on JAX, Dask and array-api-strict the first one
+runs, with `--slow-devices` all), for its values, for first and second derivatives in reverse mode and for first
+derivatives in forward mode, against finite differences in random directions. `1` means the same without second
+derivatives; an empty cell, that no case ran there.
 
 | function | {devices} |
 |---|{rules}|
