@@ -253,7 +253,7 @@ def fit(ct: Any, node: Node) -> Any:
         ct = xp.sum(ct, axis=axes)
         if len(ct.shape) != len(node.shape):  # extents of one that were summed over
             ct = xp.reshape(ct, node.shape)
-        if ct.dtype == node.dtype:
+        if ct.dtype is node.dtype:
             return ct
     have, want = as_dtype(ct.dtype), cotangent_dtype(node.dtype)
     if have.kind == "c" and want.kind != "c":
