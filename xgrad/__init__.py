@@ -285,8 +285,6 @@ from .ops.windows import convolution as convolution
 from .ops.windows import sliding_window_view as sliding_window_view
 from .precision import autocast as autocast
 from .reverse import no_grad as no_grad
-from .saving import load as load
-from .saving import save as save
 from .tensor import Tensor as Tensor
 from .transforms import checkpoint as checkpoint
 from .transforms import custom_jvp as custom_jvp
@@ -312,15 +310,18 @@ if _TYPE_CHECKING:
     from . import optim as optim
     from . import plot as plot
     from . import testing as testing
+    from .saving import load as load
+    from .saving import save as save
 
 # Loaded when they are first asked for: whoever needs gradients only should not wait for a training kit.
-_LATE = ("bridges", "data", "nn", "optim", "plot", "testing")
+_LATE = dict.fromkeys(("bridges", "data", "nn", "optim", "plot", "testing"), "") | {"load": "saving", "save": "saving"}
 
 
 def __getattr__(name):
-    if name in _LATE:
-        return _importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module 'xgrad' has no attribute {name!r}")
+    if name not in _LATE:
+        raise AttributeError(f"module 'xgrad' has no attribute {name!r}")
+    module = _importlib.import_module(f".{_LATE[name] or name}", __name__)
+    return getattr(module, name) if _LATE[name] else module
 
 
 def __dir__():
