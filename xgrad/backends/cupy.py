@@ -329,6 +329,13 @@ class CuPy(Narrow, Strided, Generic):
             self.cupyx.scatter_add(out, key, x)
         return out
 
+    def add_at(self, total, x, /, *, key):
+        """``total`` with ``x`` added at ``key``; in place where each place is named once."""
+        if not is_basic(key) or x.dtype != total.dtype:
+            return super().add_at(total, x, key=key)
+        total[key] += x
+        return total
+
     def setitem(self, x, value, /, *, key):
         """``x`` with ``value`` at ``key``, in new memory; of several values for one place the last one stays."""
         single = not getattr(value, "shape", ())

@@ -230,8 +230,8 @@ class NumPy(Strided, Generic):
         and 1 ms by ``_add_rows``.
         """
         out = np.zeros(shape, dtype=x.dtype)
-        if all(is_basic((k,)) or type(k) is bool or k.dtype == np.bool_ for k in key):
-            out[key] = x  # each place is named once
+        if _names_each_once(key):
+            out[key] = x
         elif x.size < _FEW or not _add_along(out, x, key):
             np.add.at(out, key, x)
         return out
@@ -240,7 +240,7 @@ class NumPy(Strided, Generic):
         """``total`` with ``x`` added at ``key``, in place."""
         if x.dtype != total.dtype or not total.flags.writeable:
             return total + self.scatter_add(x, key=key, shape=total.shape)
-        if all(is_basic((k,)) or type(k) is bool or k.dtype == np.bool_ for k in key):
+        if _names_each_once(key):
             total[key] += x
         elif x.size < _FEW:
             np.add.at(total, key, x)
@@ -264,6 +264,11 @@ class NumPy(Strided, Generic):
     def take_along_axis(self, x, indices, /, *, axis=-1):
         """Elements of ``x`` at ``indices`` along ``axis``, the other axes broadcast."""
         return np.take_along_axis(x, indices, axis=axis)
+
+
+def _names_each_once(key: tuple[Any, ...]) -> bool:
+    """Whether no place can be named twice: there are no arrays of integers."""
+    return all(is_basic((k,)) or type(k) is bool or k.dtype == np.bool_ for k in key)
 
 
 def _add_along(out: np.ndarray, x: np.ndarray, key: tuple[Any, ...]) -> bool:

@@ -222,6 +222,14 @@ class Torch(Generic):
             out.reshape(-1).index_add_(0, index.reshape(-1), x.broadcast_to(index.shape).reshape(-1))
         return out
 
+    def add_at(self, total, x, /, *, key):
+        """``total`` with ``x`` added at ``key``; in place where each place is named once."""
+        view, steps = self._forward_steps(total, key)
+        if steps is None or view is not total or not is_basic(steps) or x.dtype != total.dtype:
+            return super().add_at(total, x, key=key)
+        total[steps] += x
+        return total
+
     def setitem(self, x, value, /, *, key):
         """``x`` with ``value`` at ``key``, in new memory."""
         view, steps = self._forward_steps(x, key)

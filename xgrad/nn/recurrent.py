@@ -6,7 +6,6 @@ of all steps and gates in one.  A step has one matrix product, that of the state
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -146,7 +145,7 @@ class _Recurrent(Module):
 
     def _inputs(self, x: xg.Tensor, suffix: str) -> Sequence[Any]:
         """For every step what the inputs contribute to the gates."""
-        return time_steps(self._projected(x, suffix, ("bias_ih", "bias_hh")))
+        return xg.unstack(self._projected(x, suffix, ("bias_ih", "bias_hh")))
 
     def _projected(self, x: xg.Tensor, suffix: str, biases: tuple[str, ...]) -> xg.Tensor:
         """``x`` times the weights of the inputs, plus biases, shape (time, batch, gates * hidden_size)."""
@@ -382,7 +381,7 @@ class GRU(_Recurrent):
 
     def _inputs(self, x: xg.Tensor, suffix: str) -> Sequence[Any]:
         parts = blocks(self._projected(x, suffix, ("bias_ih",)), 3)
-        return list(zip(*map(time_steps, parts), strict=True))
+        return list(zip(*map(xg.unstack, parts), strict=True))
 
     def _step(self, suffix: str) -> Step:
         weight = self._transposed("weight_hh" + suffix)
@@ -404,21 +403,3 @@ class GRU(_Recurrent):
 def blocks(x: xg.Tensor, count: int) -> tuple[xg.Tensor, ...]:
     """The last axis in ``count`` equal parts."""
     return xg.unstack(xg.reshape(x, (*x.shape[:-1], count, x.shape[-1] // count)), axis=-2)
-
-
-def time_steps(x: xg.Tensor) -> tuple[xg.Tensor, ...]:
-    """The parts along the first axis, whose cotangents are joined all at once.
-
-    The pullback of an index makes an array of the size of the whole: one per step would cost the square of the steps.
-    """
-    return _unstacked()(x)
-
-
-@functools.cache
-def _unstacked() -> Any:  # made when xgrad is complete
-    @xg.custom_vjp
-    def unstack(x: xg.Tensor) -> tuple[xg.Tensor, ...]:
-        return xg.unstack(x)
-
-    unstack.vjp(lambda out, x: lambda cts: (xg.stack(cts),))
-    return unstack

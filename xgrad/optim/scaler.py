@@ -8,6 +8,7 @@ from typing import Any
 import xgrad as xg
 
 from .base import Optimizer
+from .flat import Flat, flat_lists
 
 
 class GradScaler:
@@ -138,11 +139,10 @@ class GradScaler:
     def _not_finite(self, optimizer: Optimizer) -> xg.Tensor:
         """Whether any gradient is infinite or NaN, as a 0-d Tensor beside the factor."""
         found = xg.zeros((), dtype=xg.bool, device=self._scale.device)
-        lists: dict[Any, list[xg.Tensor]] = {}
-        for p in _reached(optimizer):
-            lists.setdefault((p.grad.dtype, p.grad.device), []).append(xg.reshape(p.grad, (-1,)))
-        for grads in lists.values():
-            found = found | ~xg.all(xg.isfinite(xg.concat(grads))).to(found.device)
+        grads = [p.grad for p in _reached(optimizer)]
+        for places in flat_lists(grads):
+            vector = Flat.join([grads[i] for i in places])
+            found = found | ~xg.all(xg.isfinite(vector)).to(found.device)
         return found
 
     def state_dict(self) -> dict[str, Any]:
