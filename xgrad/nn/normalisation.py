@@ -132,16 +132,8 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
             f"got {x.shape}. Reshape it, or choose another number of groups."
         )
     grouped = xg.reshape(x, (x.shape[0], num_groups, math.prod(x.shape[1:]) // num_groups))
-    normal = xg.reshape(_standardised(grouped, (2,), eps)[0], x.shape)
+    normal = xg.reshape(xg.special.layer_norm(grouped, eps=eps), x.shape)
     return _affine(normal, _by_channel(weight, x.ndim), _by_channel(bias, x.ndim))
-
-
-def _standardised(x: xg.Tensor, axes: tuple[int, ...], eps: float) -> tuple[xg.Tensor, xg.Tensor, xg.Tensor]:
-    """``x`` with mean 0 and variance 1 over ``axes``, and what they were."""
-    mean = xg.mean(x, axis=axes, keepdims=True)
-    centred = x - mean
-    variance = xg.mean(centred * centred, axis=axes, keepdims=True)
-    return centred / xg.sqrt(variance + eps), mean, variance
 
 
 def _affine(x: xg.Tensor, weight: Any, bias: Any) -> xg.Tensor:
@@ -233,10 +225,11 @@ def batch_norm(
                 f"batch_norm: the variance needs more than one value per channel; got shape {x.shape}. "
                 "Use a larger batch, or eval()."
             )
-        if running_mean is not None or running_var is not None:
-            with xg.no_grad():
-                _follow(running_mean, xg.mean(x, axis=axes, keepdims=True), momentum)
-                _follow(running_var, xg.var(x, axis=axes, keepdims=True), momentum, count / (count - 1))
+        with xg.no_grad():  # so that no transform that watches the batch is kept in the model
+            if running_mean is not None:
+                _follow(running_mean, xg.mean(x, axis=axes), momentum)
+            if running_var is not None:
+                _follow(running_var, xg.var(x, axis=axes, correction=1), momentum)
         weight, bias = _by_channel(weight, x.ndim), _by_channel(bias, x.ndim)
         return xg.special.layer_norm(x, weight, bias, axis=axes, eps=eps)
     if running_mean is None or running_var is None:
@@ -246,9 +239,6 @@ def batch_norm(
     return _affine(normal, _by_channel(weight, x.ndim), _by_channel(bias, x.ndim))
 
 
-def _follow(running: xg.Tensor | None, batch: xg.Tensor, momentum: Any, factor: float = 1.0) -> None:
+def _follow(running: xg.Tensor, batch: xg.Tensor, momentum: Any) -> None:
     """Move running values towards those of a batch."""
-    if running is not None:
-        with xg.no_grad():  # so that no transform that watches the batch is kept in the model
-            new = xg.reshape(batch, running.shape)
-            running[...] = (1 - momentum) * running + momentum * factor * new
+    running[...] = (1 - momentum) * running + momentum * batch
