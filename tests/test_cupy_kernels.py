@@ -67,7 +67,9 @@ def test_lines_of_every_length(xp, rng, n, dtype):
     compared(xp, "log_softmax", x, axis=(2,))
     compared(xp, "log_softmax_grad", ct, log_p, -1)
     compared(xp, "softmax_cross_entropy", x, labels)
+    compared(xp, "softmax_cross_entropy", x, labels, mean=True, launches=3)  # CuPy's mean takes two
     compared(xp, "softmax_cross_entropy_grad", ct[..., 0], x, labels, launches=2 if n > 1 else 1)  # a copy of the slice
+    compared(xp, "softmax_cross_entropy_grad", ct[0, 0, :1].reshape(()), x, labels)
     for w, b in itertools.product((weight, None), (bias, None)):
         compared(xp, "layer_norm", x, w, b, eps=0.01)
         compared(

@@ -29,10 +29,13 @@ def calls(rng, dtype):
     yield "softmax_grad", (ct, p, (0, 2)), {}
     for kind in (np.int64, np.uint8, np.int8, np.uint64):
         yield "softmax_cross_entropy", (x, labels.astype(kind)), {}
-        yield "softmax_cross_entropy_grad", (ct[..., 0], x, labels.astype(kind)), {}
-    for name in ("relu", "silu"):
-        yield name, (x,), {}
-        yield f"{name}_grad", (ct, x), {}
+        yield "softmax_cross_entropy", (x, labels.astype(kind)), {"mean": True}
+        for c in (ct[..., 0], ct[0, 0, 0]):
+            yield "softmax_cross_entropy_grad", (c, x, labels.astype(kind)), {}
+    yield "relu", (x,), {}
+    yield "relu_grad", (ct, np.maximum(x, 0)), {}
+    yield "silu", (x,), {}
+    yield "silu_grad", (ct, x), {}
     for approximate in ("none", "tanh"):
         yield "gelu", (x,), {"approximate": approximate}
         yield "gelu_grad", (ct, x, approximate), {}

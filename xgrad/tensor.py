@@ -239,9 +239,9 @@ def gradient(ct: Any) -> Tensor:
     """A cotangent at the public border: conjugated when complex, as a Tensor; see ``owned`` for its memory."""
     if type(ct) is Tensor:
         return functions.conj(ct) if ct.dtype.kind == "c" else ct
-    xp = namespace_of(ct)
-    tensor = constant(xp.as_array(ct))
-    return functions.conj(tensor) if xp.numpy_dtype(ct.dtype).kind == "c" else tensor
+    tensor = constant(namespace_of(ct).as_array(ct))
+    kind = getattr(ct.dtype, "kind", None) or as_dtype(ct.dtype).kind
+    return functions.conj(tensor) if kind == "c" else tensor
 
 
 def backward(tensor: Tensor, grad: Any, zero_grad: bool, retain_graph: bool) -> None:
@@ -278,13 +278,4 @@ if hasattr(os, "register_at_fork"):
 def owned(cts: Any, seeds: Any) -> list[Any]:
     """Cotangents in memory of their own, which neither the seeds nor one another share, and that may be written."""
     taken = {namespace_of(ct).memory(ct) for ct in seeds if type(ct) is not Tensor}
-    out = []
-    for ct in cts:
-        if ct is not None and type(ct) is not Tensor:
-            xp = namespace_of(ct)
-            place = xp.memory(ct)
-            mine = xp.copy(ct) if place in taken else xp.own(ct)
-            taken.add(place if mine is ct else xp.memory(mine))
-            ct = mine
-        out.append(ct)
-    return out
+    return [ct if ct is None or type(ct) is Tensor else namespace_of(ct).apart(ct, taken) for ct in cts]

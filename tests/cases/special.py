@@ -78,7 +78,12 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
         (("R 0 3",), {"axis": 1}),
     ],
     "special.softmax": [(("R 3 4",), {}), (("R 3 4",), {"axis": 0}), (("R 2 3 4",), {"axis": (0, -1)})],
-    "special.softmax_cross_entropy": [(("R 4 3", "N 4"), {}), (("R 2 1 3", "N 2 1"), {}), (("R 3", "N"), {})],
+    "special.softmax_cross_entropy": [
+        (("R 4 3", "N 4"), {}),
+        (("R 2 1 3", "N 2 1"), {}),
+        (("R 3", "N"), {}),
+        (("R 2 5 3", "N 2 5"), {"mean": True}),
+    ],
     "special.relu": [(("R 2 3",), {}), (("R",), {})],
     "special.gelu": [(("R 2 3",), m) for m in ({}, {"approximate": "tanh"})],
     "special.silu": [(("R 2 3",), {}), (("R 0 2",), {})],

@@ -129,17 +129,17 @@ class Special(Extension):
             return self._formula("log_softmax_grad")(ct, out, axis)
         return self._lines("log_softmax_grad", ct, out)
 
-    def softmax_cross_entropy(self, x, labels, /):
+    def softmax_cross_entropy(self, x, labels, /, *, mean=False):
         """Line by line; NaN for a label that no class has, since an error would have to be waited for."""
         if not _labelled(x, labels):
-            return self._formula("softmax_cross_entropy")(x, labels)
+            return self._formula("softmax_cross_entropy")(x, labels, mean=mean)
         losses = self.cupy.empty(labels.shape, dtype=x.dtype)
         self._queue("softmax_cross_entropy", x, self._dense(x), self._numbers(labels), losses)
-        return losses
+        return self.xp.mean(losses) if mean else losses
 
     def softmax_cross_entropy_grad(self, ct, x, labels, /):
         """Line by line, with the exponentials computed again: reading them back would take longer."""
-        if not _labelled(x, labels) or ct.dtype != x.dtype or ct.shape != labels.shape:
+        if not _labelled(x, labels) or ct.dtype != x.dtype or ct.shape not in ((), labels.shape):
             return self._formula("softmax_cross_entropy_grad")(ct, x, labels)
         shared = not any(ct.strides)  # one cotangent for all lines, as after a mean
         cts = ct if shared else self._dense(ct)

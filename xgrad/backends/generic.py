@@ -190,6 +190,12 @@ class Generic:
         """What tells whether two arrays share memory."""
         return id(array)
 
+    def apart(self, array: Any, taken: set[Any]) -> Any:
+        """``array``, copied unless its memory is its own and none of those ``taken``, to which it is added."""
+        mine = self.copy(array) if self.memory(array) in taken else self.own(array)
+        taken.add(self.memory(mine))
+        return mine
+
     def held(self, array: Any) -> int:
         """The bytes that ``array`` keeps alive: all of the memory that it is a view of."""
         while isinstance(getattr(array, "base", None), type(array)):

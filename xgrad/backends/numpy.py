@@ -15,15 +15,16 @@ from ..axes import is_basic, placed_key
 from ..registry import composites
 from .extension import Extension
 from .generic import Generic
-from .numpy_special import Special
+from .numpy_special import BITS, Special
 from .sliding import Strided
 
 _FEW = 2048  # numbers up to which ``np.add.at`` is not worth avoiding
 _WIDE = 32  # numbers in a row from which on rows are added as rows
 _MANY = 8  # rows for one place from which on they are summed apart
 _reduce_sum: Any = np.add.reduce
-_COMMON = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
-_BITS: dict[Any, Any] = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
+_tanh = np.tanh
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_COMMON = frozenset((_FLOAT32, _FLOAT64))
 
 
 class Fourier(Extension):
@@ -117,6 +118,14 @@ class NumPy(Strided, Generic):
             array, base = base, base.base
         return id(array)
 
+    def apart(self, array: Any, taken: set[Any]) -> Any:
+        """At once where the array is no view."""
+        place = id(array)
+        if array.base is not None or place in taken or not array.flags.writeable:
+            return super().apart(array, taken)
+        taken.add(place)
+        return array
+
     def ones_like(self, x, /, *, dtype=None, device=None):
         """Ones of the shape of ``x``; ``np.ones_like`` takes three times as long for few numbers."""
         return np.ones(x.shape, dtype=x.dtype if dtype is None else dtype)
@@ -152,7 +161,8 @@ class NumPy(Strided, Generic):
 
     def tanh(self, x, /):
         """Hyperbolic tangent; only complex numbers need more than NumPy's own."""
-        return np.tanh(x) if x.dtype.kind != "c" else super().tanh(x)
+        dtype = x.dtype
+        return _tanh(x) if dtype is _FLOAT64 or dtype is _FLOAT32 or dtype.kind != "c" else super().tanh(x)
 
     def astype(self, x, /, dtype, *, copy=True, device=None):
         """``x`` with another dtype."""
@@ -200,7 +210,7 @@ class NumPy(Strided, Generic):
         kept, lost = (x2, x1) if type(x1) in (int, float) else (x1, x2)
         if type(lost) not in (int, float) or lost != 0 or np.signbit(lost) or type(kept) is not np.ndarray:
             return np.where(condition, x1, x2)
-        bits = _BITS.get(kept.dtype)
+        bits = BITS.get(kept.dtype)
         if (
             bits is None
             or kept.size < _FEW

@@ -21,6 +21,7 @@ from .special_formulas.neural import GELU_CUBE, GELU_SLOPE
 _BLOCK = 1 << 17  # bytes of a block of lines; half of a small second-level cache
 _WHOLE = slice(None)
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+BITS: dict[Any, Any] = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
 _reduce_sum, _reduce_max = np.add.reduce, np.maximum.reduce
 
 
@@ -119,34 +120,34 @@ class Special(Extension):
             part *= line
         return made.reshape(out.shape)
 
-    def softmax_cross_entropy(self, x, labels, /):
+    def softmax_cross_entropy(self, x, labels, /, *, mean=False):
         """One pass of exponentials."""
         if not self._labelled(x, labels):
-            return self._formula("softmax_cross_entropy")(x, labels)
+            return self._formula("softmax_cross_entropy")(x, labels, mean=mean)
         lines, flat = _lines(x), labels.reshape(-1)
         if _reduce_max(flat.view(_UNSIGNED[flat.itemsize])) >= lines.shape[1]:  # a negative label is a large one
             raise IndexError(f"labels must be from 0 to {lines.shape[1] - 1}")
+        losses = np.empty(len(lines), lines.dtype)
         chosen = lines.take(self._places(lines, flat))
-        losses = np.empty_like(chosen)
         for block in _blocks(lines):
             line, loss = lines[block], losses[block]
-            top, total = _exponentials(line, np.empty_like(line))
+            top, total = _exponentials(line, np.empty(line.shape, line.dtype))
             np.log(total[:, 0], out=loss)
             chosen[block] -= top[:, 0]
         losses -= chosen
-        return losses.reshape(labels.shape)
+        return _reduce_sum(losses) / len(losses) if mean else losses.reshape(labels.shape)
 
     def softmax_cross_entropy_grad(self, ct, x, labels, /):
         """The probabilities, changed in place."""
         if not self._labelled(x, labels) or ct.dtype != x.dtype:
             return self._formula("softmax_cross_entropy_grad")(ct, x, labels)
         lines = _lines(x)
-        out = np.empty_like(lines)
+        out = np.empty(lines.shape, lines.dtype)
         for block in _blocks(lines):
             part = out[block]
             part /= _exponentials(lines[block], part)[1]
         out.reshape(-1)[self._places(lines, labels.reshape(-1))] -= 1
-        out *= ct.reshape(-1, 1)
+        out *= ct.reshape(-1, 1) if ct.ndim else ct
         return out.reshape(x.shape)
 
     @staticmethod
@@ -165,6 +166,13 @@ class Special(Extension):
     def relu(self, x, /):
         """The larger one of ``x`` and 0."""
         return np.maximum(x, 0)
+
+    def relu_grad(self, ct, out, /):
+        """The bits of the cotangent times 0 or 1, which no infinity makes NaN; ``where`` takes 1.5 to 14 times as long."""
+        bits = BITS.get(ct.dtype)
+        if bits is None or ct.shape != out.shape:
+            return self._formula("relu_grad")(ct, out)
+        return np.multiply(ct.view(bits), out != 0).view(ct.dtype)
 
     def gelu(self, x, /, *, approximate="none"):
         """In blocks."""

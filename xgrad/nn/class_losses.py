@@ -80,7 +80,7 @@ def cross_entropy(
             )
         return _soft_cross_entropy(scores, known, weight, reduction, label_smoothing, axis)
     if weight is None and ignore_index is None and not label_smoothing:
-        return reduced("cross_entropy", _plain_cross_entropy(scores, targets, known), reduction)
+        return _plain_cross_entropy(scores, targets, known, reduction)
     known = _labels("cross_entropy", targets, known, scores, ignore_index)
     known, factors, ignored = _chosen("cross_entropy", known, scores, weight, ignore_index)
     costs = xg.special.softmax_cross_entropy(scores, known)
@@ -93,13 +93,15 @@ def cross_entropy(
     return _over_samples("cross_entropy", costs, factors, ignored, reduction)
 
 
-def _plain_cross_entropy(scores: xg.Tensor, targets: Any, known: xg.Tensor) -> xg.Tensor:
-    """Without options; NumPy looks at the range by itself, so only the message is made here."""
+def _plain_cross_entropy(scores: xg.Tensor, targets: Any, known: xg.Tensor, reduction: str) -> xg.Tensor:
+    """Without weights; NumPy looks at the range by itself, so only the message is made here."""
     known = _integers("cross_entropy", known, scores)
     if scores.device.backend != "numpy":
         _in_range("cross_entropy", targets, known, scores)
     try:
-        return xg.special.softmax_cross_entropy(scores, known)
+        if reduction == "mean":
+            return xg.special.softmax_cross_entropy(scores, some("cross_entropy", known), mean=True)
+        return reduced("cross_entropy", xg.special.softmax_cross_entropy(scores, known), reduction)
     except IndexError:
         _in_range("cross_entropy", targets, known, scores)
         raise

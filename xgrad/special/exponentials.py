@@ -91,19 +91,25 @@ def log_softmax_grad(xp, ct, out, axis, /):
     return ct - xp.exp(out) * xp.sum(ct, axis=axis, keepdims=True)
 
 
-@primitive(floating=True, promote=())
-def softmax_cross_entropy(x, labels, /):
-    """Minus ``log_softmax(x)`` over the last axis at integer ``labels``, shape ``x.shape[:-1]``: a cost per sample."""
+@primitive(floating=True, promote=(), arrays=2)
+def softmax_cross_entropy(x, labels, /, *, mean=False):
+    """Minus ``log_softmax(x)`` over the last axis at integer ``labels``, shape ``x.shape[:-1]``: a cost per sample.
+
+    With ``mean`` it is the mean of these costs, a 0-d array.
+    """
 
 
 @softmax_cross_entropy.vjp
-def softmax_cross_entropy_vjp(xp, out, x, labels):
-    return lambda ct: xp.special.softmax_cross_entropy_grad(ct, x, labels), None
+def softmax_cross_entropy_vjp(xp, out, x, labels, *, mean=False):
+    if not mean:
+        return lambda ct: xp.special.softmax_cross_entropy_grad(ct, x, labels), None
+    count = math.prod(labels.shape)
+    return lambda ct: xp.special.softmax_cross_entropy_grad(ct / count, x, labels), None
 
 
 @composite
 def softmax_cross_entropy_grad(xp, ct, x, labels, /):
-    """The cotangent times the probabilities, less 1 at the labels."""
+    """The cotangent, one for all samples or one for each, times the probabilities, less 1 at the labels."""
     classes = xp.arange(x.shape[-1], device=xp.device(x))
     hit = xp.equal(classes, xp.astype(labels[..., None], classes.dtype))  # narrow labels cannot count all classes
     return ct[..., None] * (xp.special.softmax(x, axis=-1) - xp.astype(hit, x.dtype))

@@ -12,7 +12,7 @@ from ..errors import GraphError
 from ..forward import Dual
 from ..pytree import flatten
 from ..registry import functions
-from ..reverse import Node, Results, cotangent_dtype, next_serial, reverse, state
+from ..reverse import Node, Results, block, cotangent_dtype, next_serial, reverse, state, unblock
 from ..tensor import Tensor, constant
 from .border import named_as, require_callable
 
@@ -21,7 +21,8 @@ R = TypeVar("R")
 
 
 def _traits(selects: bool) -> Any:
-    return types.SimpleNamespace(name="checkpoint", names=(), arrays=None, selects=selects, singular=False, adds=False)
+    traits = {"selects": selects, "singular": False, "diagonal": False, "adds": False}
+    return types.SimpleNamespace(name="checkpoint", names=(), arrays=None, **traits)
 
 
 _OPS = {selects: _traits(selects) for selects in (False, True)}
@@ -164,11 +165,11 @@ class _Pullback:
         self.segment, self.level, self.boundary = segment, level, boundary
 
     def __call__(self, cts: Results) -> Results:
-        blocked, state.blocked = state.blocked, self.segment.blocked
+        block(self.segment.blocked)
         try:
             start, outs, _ = self.segment.run()
         finally:
-            state.blocked = blocked
+            unblock()
         nodes = [n for n in _recorded(outs, start) if n.level == self.level]
         if len(nodes) != len(cts):
             raise GraphError(_UNLIKE)

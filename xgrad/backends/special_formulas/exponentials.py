@@ -35,8 +35,9 @@ def log_softmax(xp, x, /, *, axis=None):
 
 
 @formula("special.softmax_cross_entropy")
-def softmax_cross_entropy(xp, x, labels, /):
+def softmax_cross_entropy(xp, x, labels, /, *, mean=False):
     """In the dtype of ``x``."""
     shifted = _shifted(xp, x, -1)
     chosen = xp.take_along_axis(shifted, labels[..., None], axis=-1)
-    return (xp.log(_total(xp, xp.exp(shifted), -1)) - chosen)[..., 0]
+    losses = (xp.log(_total(xp, xp.exp(shifted), -1)) - chosen)[..., 0]
+    return xp.mean(losses) if mean else losses
