@@ -705,9 +705,12 @@ def test_cotangent_of_a_wrong_shape_fails_at_its_rule(device, monkeypatch):
     for function in (xg.matrix_transpose, xg.sin):
         monkeypatch.setattr(function.op, "rule", wrong)
         block = xg.debug() if function is xg.sin else contextlib.nullcontext()  # it trusts what is element by element
-        with block, pytest.raises(
-            ValueError, match=r"cotangent of the wrong shape; got \(6,\) for a value of shape \(3, 2\)"
-        ) as e:
+        with (
+            block,
+            pytest.raises(
+                ValueError, match=r"cotangent of the wrong shape; got \(6,\) for a value of shape \(3, 2\)"
+            ) as e,
+        ):
             function(leaf(np.ones((3, 2)), device)).backward(xg.ones(function(xg.ones((3, 2))).shape, device=device))
         assert function.op.name in e.value.__notes__[0]
 
