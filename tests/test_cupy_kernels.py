@@ -68,8 +68,10 @@ def test_lines_of_every_length(xp, rng, n, dtype):
     compared(xp, "log_softmax_grad", ct, log_p, -1)
     compared(xp, "softmax_cross_entropy", x, labels)
     compared(xp, "softmax_cross_entropy", x, labels, mean=True, launches=3)  # CuPy's mean takes two
-    compared(xp, "softmax_cross_entropy_grad", ct[..., 0], x, labels, launches=2 if n > 1 else 1)  # a copy of the slice
-    compared(xp, "softmax_cross_entropy_grad", ct[0, 0, :1].reshape(()), x, labels)
+    compared(
+        xp, "softmax_cross_entropy_grad", ct[..., 0], x, labels, None, launches=2 if n > 1 else 1
+    )  # a copy of the slice
+    compared(xp, "softmax_cross_entropy_grad", ct[0, 0, :1].reshape(()), x, labels, None)
     for w, b in itertools.product((weight, None), (bias, None)):
         compared(xp, "layer_norm", x, w, b, eps=0.01)
         compared(
@@ -89,7 +91,7 @@ def test_lines_with_infinities(xp, name, n):
     compared(xp, name, x, axis=-1)
     labels = np.full(6, 1)
     compared(xp, "softmax_cross_entropy", x[[0, 1, 3, 4, 5]], labels[1:])
-    compared(xp, "softmax_cross_entropy_grad", np.ones(6), x, labels)
+    compared(xp, "softmax_cross_entropy_grad", np.ones(6), x, labels, None)
 
 
 @needs_compiler
@@ -97,9 +99,9 @@ def test_lines_with_infinities(xp, name, n):
 def test_a_label_that_no_class_has_gives_nan(xp, kind):
     x, labels = np.zeros((4, 3)), np.array([2, 3, -1 if kind != "uint64" else 2**63 + 1, 0], kind)
     Host.launches.clear()
-    losses = xp.special.softmax_cross_entropy(wrap(x), wrap(labels))
+    losses, _ = xp.special.softmax_cross_entropy(wrap(x), wrap(labels))
     np.testing.assert_allclose(losses._a, [math.log(3), math.nan, math.nan, math.log(3)])
-    to_x = xp.special.softmax_cross_entropy_grad(wrap(np.ones(4)), wrap(x), wrap(labels))
+    to_x = xp.special.softmax_cross_entropy_grad(wrap(np.ones(4)), wrap(x), wrap(labels), None)
     assert np.isnan(to_x._a).all(axis=1).tolist() == [False, True, True, False]
     assert len(Host.launches) == (2 if kind == "int64" else 4)
 
@@ -172,7 +174,10 @@ def test_long_lines_on_every_device(device, n, rng):
     y = formula("log_softmax", x, axis=-1)
     check(lambda v: xg.special.log_softmax(v, axis=-1), [x], ct, y, formula("log_softmax_grad", ct, y, -1))
     given = xg.asarray(labels, device=device)
-    y, to_x = formula("softmax_cross_entropy", x, labels), formula("softmax_cross_entropy_grad", costs, x, labels)
+    (y, _), to_x = (
+        formula("softmax_cross_entropy", x, labels),
+        formula("softmax_cross_entropy_grad", costs, x, labels, None),
+    )
     check(lambda v: xg.special.softmax_cross_entropy(v, given), [x], costs, y, to_x)
     y = formula("layer_norm", x, weight, bias)
     to_x, *rest = formula("layer_norm_grad", ct, x, weight, weight.shape, -1, 1e-5)

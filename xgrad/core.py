@@ -43,7 +43,9 @@ class Primitive:
     integers in float64, ``promote`` lists the arrays that share a result dtype, ``results`` is the tuple or named-tuple
     type of several results, ``put_back`` (see ``writing``) marks functions whose result is a view, and ``boxed`` ones
     meet no Python numbers among their arrays: they become 0-d arrays.  The pullback of a function that ``adds`` makes
-    new memory, or adds to the cotangent that is its second argument.
+    new memory, or adds to the cotangent that is its second argument.  A backend's version of a function that ``saves``
+    returns its result and what the rule gets as ``saved``, so that pullbacks need not compute it again; that is None
+    where a library has nothing to save, and where the call was made on Tensors.
 
     Three traits make forward mode cheaper (see ``forward``): ``diagonal`` functions are elementwise with pullbacks that
     are their own transpose (by default the singular ones), ``linear`` ones are linear in all arrays together,
@@ -67,6 +69,7 @@ class Primitive:
         promote=None,
         arrays=None,
         boxed=False,
+        saves=False,
         results=None,
     ):
         self.name = full_name(function)
@@ -88,6 +91,7 @@ class Primitive:
         self.adds = adds
         self.floating = floating
         self.promote = tuple(range(len(positional))) if promote is None else promote
+        self.saves = saves
         self.results = results
         self.bundle = getattr(results, "_make", results)  # makes the result of several arrays
         self.put_back: Callable[..., Any] | None = None
@@ -318,8 +322,8 @@ def _one(op: Primitive, x: Tensor, params: dict[str, Any]) -> Tensor:
 def _several(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
     """The short path for several arrays of one type, watched on one level, with Python numbers and None among them."""
     kind: Any = None
-    level, free, values = -1, True, []
-    for a in arrays:
+    level, free, values, watched = -1, True, [], []
+    for i, a in enumerate(arrays):
         value = a
         if type(a) is Tensor:
             value, node = a.value, a.node
@@ -334,6 +338,7 @@ def _several(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
                 if level >= 0 and node.level != level:
                     return apply(op, arrays, params)
                 level = node.level
+                watched.append(i)
         elif type(a) not in SCALARS and not (a is None and op.optional):
             return apply(op, arrays, params)
         values.append(value)
@@ -345,13 +350,15 @@ def _several(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
         out = function(values, **local) if op.arrays is None else function(*values, **local)
     except (ValueError, IndexError, TypeError) as error:
         raise unfit(op.name, error, values, local) from None
+    if op.saves:
+        out, saved = out
+        local = {**local, "saved": saved}
     if type(out) is not kind:
         out = xp.as_array(out)
     if level < 0 or (blocks and level <= state.blocked) or op.zero:
         return constant(out, UNCOMMITTED if free else None)
     if op.rule is None:
         return apply(op, arrays, params)
-    watched = [i for i, a in enumerate(arrays) if type(a) is Tensor and a.node is not None and a.node.level == level]
     return finish(op, op.rule(xp, out, *values, **local), arrays, values, watched, out, params)
 
 
@@ -399,6 +406,9 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
             if library_failed or isinstance(error, (DeviceError, *xp.passes)):
                 raise
             raise unfit(op.name, error, inner, local) from None
+        if op.saves:
+            out, saved = out
+            local = {**local, "saved": saved}
         out = op.bundle(map(xp.as_array, out)) if op.results else xp.as_array(out)
         if xp.promotes and xp.single and not op.results:
             op.short[xp.array_type] = (function, xp)
@@ -460,9 +470,9 @@ def _edges(op: Primitive, pullbacks: Any, arrays: tuple, watched: list[int], lev
     if callable(pullbacks):
         if len(arrays) == 1:
             return ((arrays[0].node, pullbacks, 0),)
-        parts = tuple((arrays[i].node, itemgetter(i), i) for i in watched)
+        parts = tuple([(arrays[i].node, itemgetter(i), i) for i in watched])
         return ((Node(level, parts, op, None, None), lambda ct: Results(pullbacks(ct)), -1),)
-    return tuple((arrays[i].node, pullbacks[i], i) for i in watched if pullbacks[i] is not None)
+    return tuple([(arrays[i].node, pullbacks[i], i) for i in watched if pullbacks[i] is not None])
 
 
 def _split(op: Primitive, parent: Node, edges: tuple, out: tuple) -> tuple:

@@ -211,7 +211,7 @@ def seed(tensor: Tensor, ct: Any, function: str) -> Any:
     """The cotangent ``ct`` for ``tensor``, checked and conjugated at the border; ones when it is None."""
     value = tensor.value
     if ct is None:
-        dtype = cotangent_dtype(tensor.dtype)
+        dtype = cotangent_dtype(value.dtype)
         if type(value) is Tensor:
             return functions.ones_like(value, dtype=dtype)
         xp = namespace_of(value)

@@ -130,17 +130,20 @@ class Special(Extension):
         return self._lines("log_softmax_grad", ct, out)
 
     def softmax_cross_entropy(self, x, labels, /, *, mean=False):
-        """Line by line; NaN for a label that no class has, since an error would have to be waited for."""
+        """Line by line; NaN for a label that no class has, since an error would have to be waited for.
+
+        Nothing is saved: to read the exponentials back would take longer than to compute them again.
+        """
         if not _labelled(x, labels):
             return self._formula("softmax_cross_entropy")(x, labels, mean=mean)
         losses = self.cupy.empty(labels.shape, dtype=x.dtype)
         self._queue("softmax_cross_entropy", x, self._dense(x), self._numbers(labels), losses)
-        return self.xp.mean(losses) if mean else losses
+        return (self.xp.mean(losses) if mean else losses), None
 
-    def softmax_cross_entropy_grad(self, ct, x, labels, /):
-        """Line by line, with the exponentials computed again: reading them back would take longer."""
+    def softmax_cross_entropy_grad(self, ct, x, labels, saved, /):
+        """Line by line."""
         if not _labelled(x, labels) or ct.dtype != x.dtype or ct.shape not in ((), labels.shape):
-            return self._formula("softmax_cross_entropy_grad")(ct, x, labels)
+            return self._formula("softmax_cross_entropy_grad")(ct, x, labels, saved)
         shared = not any(ct.strides)  # one cotangent for all lines, as after a mean
         cts = ct if shared else self._dense(ct)
         to_x = self.cupy.empty(x.shape, dtype=x.dtype)

@@ -128,7 +128,9 @@ class NumPy(Strided, Generic):
 
     def ones_like(self, x, /, *, dtype=None, device=None):
         """Ones of the shape of ``x``; ``np.ones_like`` takes three times as long for few numbers."""
-        return np.ones(x.shape, dtype=x.dtype if dtype is None else dtype)
+        out = np.empty(x.shape, x.dtype if dtype is None else dtype)
+        out.fill(1)
+        return out
 
     def sum(self, x, /, *, axis=None, dtype=None, keepdims=False):
         """Sum, by the ufunc itself: ``np.sum`` takes twice as long for few numbers."""

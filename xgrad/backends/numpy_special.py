@@ -80,6 +80,16 @@ def _exponentials(x: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return top, np.maximum(total, 0.5, out=total)
 
 
+def _normalisers(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of every line, its largest element and the sum of its exponentials."""
+    if lines.nbytes <= _BLOCK:  # a twentieth of the step of a small network would be spent on what follows
+        return _exponentials(lines, np.empty(lines.shape, lines.dtype))
+    top, total = np.empty((2, len(lines), 1), lines.dtype)
+    for block in _blocks(lines):
+        top[block], total[block] = _exponentials(lines[block], np.empty_like(lines[block]))
+    return top, total
+
+
 class Special(Extension):
     """``scipy.special`` where SciPy is installed."""
 
@@ -121,31 +131,30 @@ class Special(Extension):
         return made.reshape(out.shape)
 
     def softmax_cross_entropy(self, x, labels, /, *, mean=False):
-        """One pass of exponentials."""
+        """One pass of exponentials, which saves for every line its largest element and the sum."""
         if not self._labelled(x, labels):
             return self._formula("softmax_cross_entropy")(x, labels, mean=mean)
         lines, flat = _lines(x), labels.reshape(-1)
         if _reduce_max(flat.view(_UNSIGNED[flat.itemsize])) >= lines.shape[1]:  # a negative label is a large one
             raise IndexError(f"labels must be from 0 to {lines.shape[1] - 1}")
-        losses = np.empty(len(lines), lines.dtype)
+        top, total = _normalisers(lines)
         chosen = lines.take(self._places(lines, flat))
-        for block in _blocks(lines):
-            line, loss = lines[block], losses[block]
-            top, total = _exponentials(line, np.empty(line.shape, line.dtype))
-            np.log(total[:, 0], out=loss)
-            chosen[block] -= top[:, 0]
+        chosen -= top[:, 0]
+        losses = np.log(total[:, 0])
         losses -= chosen
-        return _reduce_sum(losses) / len(losses) if mean else losses.reshape(labels.shape)
+        out = _reduce_sum(losses) / len(losses) if mean else losses.reshape(labels.shape)
+        return out, (top, total)
 
-    def softmax_cross_entropy_grad(self, ct, x, labels, /):
+    def softmax_cross_entropy_grad(self, ct, x, labels, saved, /):
         """The probabilities, changed in place."""
-        if not self._labelled(x, labels) or ct.dtype != x.dtype:
-            return self._formula("softmax_cross_entropy_grad")(ct, x, labels)
-        lines = _lines(x)
+        if saved is None or ct.dtype != x.dtype:
+            return self._formula("softmax_cross_entropy_grad")(ct, x, labels, saved)
+        lines, (top, total) = _lines(x), saved
         out = np.empty(lines.shape, lines.dtype)
         for block in _blocks(lines):
-            part = out[block]
-            part /= _exponentials(lines[block], part)[1]
+            part = np.subtract(lines[block], top[block], out=out[block])
+            np.exp(part, out=part)
+            part /= total[block]
         out.reshape(-1)[self._places(lines, labels.reshape(-1))] -= 1
         out *= ct.reshape(-1, 1) if ct.ndim else ct
         return out.reshape(x.shape)

@@ -99,12 +99,12 @@ _KINDS: dict[str, str] = {
 
 def isdtype(dtype: Any, kind: Any) -> bool:
     """Whether ``dtype`` is of a kind such as ``"real floating"``, equals a dtype, or is one of several."""
-    if isinstance(kind, tuple):
-        return any(isdtype(dtype, k) for k in kind)
     if isinstance(kind, str):
         if kind not in _KINDS:
             raise ValueError(f"isdtype: unknown kind; got {kind!r}. Use one of {', '.join(_KINDS)}.")
         return as_dtype(dtype).kind in _KINDS[kind]
+    if isinstance(kind, tuple):
+        return any(isdtype(dtype, k) for k in kind)
     return as_dtype(dtype) == as_dtype(kind)
 
 

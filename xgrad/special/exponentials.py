@@ -91,7 +91,7 @@ def log_softmax_grad(xp, ct, out, axis, /):
     return ct - xp.exp(out) * xp.sum(ct, axis=axis, keepdims=True)
 
 
-@primitive(floating=True, promote=(), arrays=2)
+@primitive(floating=True, promote=(), arrays=2, saves=True)
 def softmax_cross_entropy(x, labels, /, *, mean=False):
     """Minus ``log_softmax(x)`` over the last axis at integer ``labels``, shape ``x.shape[:-1]``: a cost per sample.
 
@@ -100,15 +100,15 @@ def softmax_cross_entropy(x, labels, /, *, mean=False):
 
 
 @softmax_cross_entropy.vjp
-def softmax_cross_entropy_vjp(xp, out, x, labels, *, mean=False):
+def softmax_cross_entropy_vjp(xp, out, x, labels, *, mean=False, saved=None):
     if not mean:
-        return lambda ct: xp.special.softmax_cross_entropy_grad(ct, x, labels), None
+        return lambda ct: xp.special.softmax_cross_entropy_grad(ct, x, labels, saved), None
     count = math.prod(labels.shape)
-    return lambda ct: xp.special.softmax_cross_entropy_grad(ct / count, x, labels), None
+    return lambda ct: xp.special.softmax_cross_entropy_grad(ct / count, x, labels, saved), None
 
 
 @composite
-def softmax_cross_entropy_grad(xp, ct, x, labels, /):
+def softmax_cross_entropy_grad(xp, ct, x, labels, saved, /):
     """The cotangent, one for all samples or one for each, times the probabilities, less 1 at the labels."""
     classes = xp.arange(x.shape[-1], device=xp.device(x))
     hit = xp.equal(classes, xp.astype(labels[..., None], classes.dtype))  # narrow labels cannot count all classes
