@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import xgrad as xg
-from xgrad.backends import get, numpy_special
+from xgrad.backends import get, numpy_blocks
 from xgrad.registry import composites
 
 DTYPES = (np.float32, np.float64)
@@ -51,16 +51,43 @@ def calls(rng, dtype):
     for extra in ({}, {"decay": 0.1}, {"shrink": 0.01}):
         yield "adam_step", vectors, {"rate": 0.1, "b1": 0.9, "b2": 0.99, "eps": 1e-3, **extra}
     yield "layer_norm", (x,), {"axis": (1, 2)}
-    for w, b in ((normal(41, 1), normal(1, 41, 1)), (None, normal(41, 1)), (normal(41, 1), None)):
-        yield "layer_norm", (x, w, b), {"axis": (0, 2), "eps": 0.01}
-        yield "layer_norm_grad", (ct, x, w, None if b is None else b.shape, (0, 2), 0.01), {}
+    yield "layer_norm", (x, normal(41, 1), normal(1, 41, 1)), {"axis": (0, 2), "eps": 0.01}
+    yield "layer_norm_grad", (ct, x, normal(41, 1), (41, 1), (0, 2), 0.01), {}
     yield "layer_norm", (x, normal(3, 41, 5)), {}
+
+
+def in_layouts(a):
+    """The same array with its axes in several orders in memory."""
+    for order in ((*range(a.ndim),), (1, *range(2, a.ndim), 0), (*range(a.ndim)[::-1],)):
+        yield np.ascontiguousarray(a.transpose(order)).transpose(np.argsort(order))
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (3, 5, 4), (2, 3, 41, 7), (1, 3, 2, 2), (4, 1, 2), (2, 300)])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("block", [16, 200, 1 << 17])
+def test_batch_norm_in_every_layout(shape, dtype, block, rng, monkeypatch):
+    monkeypatch.setattr(numpy_blocks, "BLOCK", block)
+    xp, ours = get("numpy"), get("numpy").special
+    x, ct = rng.standard_normal((2, *shape)).astype(dtype)
+    weight, bias, to_mean, to_variance = rng.standard_normal((4, shape[1])).astype(dtype)
+    tolerance = {"rtol": 2e-4 if dtype == np.float32 else 1e-11, "atol": 1e-5}
+    usual, more = (None, None), (to_mean, to_variance)
+    for w, b, others in ((weight, bias, usual), (None, None, more), (weight, None, usual)):
+        made = composites["special.batch_norm"](xp, x, w, b, eps=0.1)
+        grads = composites["special.batch_norm_grad"](xp, ct, *others, x, w, *made[1:], 0.1)
+        for placed in in_layouts(x):
+            out = ours.batch_norm(placed, w, b, eps=0.1)
+            for cts in in_layouts(ct):
+                back = ours.batch_norm_grad(cts, *others, placed, w, *made[1:], 0.1)
+                for a, e in zip((*out, *back), (*made, *grads), strict=True):
+                    assert a.dtype == dtype and a.shape == e.shape
+                    np.testing.assert_allclose(a, e, **tolerance)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("block", [16, 200, 1 << 17])
 def test_numpys_versions_are_the_formulas(dtype, block, rng, monkeypatch):
-    monkeypatch.setattr(numpy_special, "_BLOCK", block)
+    monkeypatch.setattr(numpy_blocks, "BLOCK", block)
     xp = get("numpy")
     for name, args, options in calls(rng, dtype):
         before = [a.copy() if isinstance(a, np.ndarray) else a for a in args]

@@ -117,7 +117,7 @@ def primitive(function=None, *, narrows=False, **traits):
     if function is None:
         return lambda f: primitive(f, narrows=narrows, **traits)
     op = Primitive(function, **traits)
-    plain = op.arrays == len(op.names)  # arrays only, so the short paths serve
+    plain = op.arrays == len(op.names) and not op.results  # from arrays to one array: the shortest paths serve
     path = _unary(op) if plain and op.arrays == 1 else _binary(op) if plain and op.arrays == 2 else _nary(op)
     path = _boxing(path) if traits.get("boxed") else path
     path = narrowing(path, function) if narrows else path
@@ -288,7 +288,7 @@ def _nary(op: Primitive):
                 got = ", ".join(map(repr, params.keys() - known)) or f"{len(args)} arguments"
                 raise TypeError(f"{op.name}: unknown arguments; got {got}. It takes {', '.join(names)}.")
             params = canonical(op.name, params)
-        if count == 1 and type(arrays[0]) is Tensor and type(arrays[0].value) in short:
+        if count == 1 and type(arrays[0]) is Tensor and type(arrays[0].value) in short and not op.results:
             return _one(op, arrays[0], params)
         return _several(op, arrays, params)
 
@@ -353,10 +353,11 @@ def _several(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
     if op.saves:
         out, saved = out
         local = {**local, "saved": saved}
-    if type(out) is not kind:
-        out = xp.as_array(out)
+    if op.results or type(out) is not kind:
+        out = op.bundle(map(xp.as_array, out)) if op.results else xp.as_array(out)
     if level < 0 or (blocks and level <= state.blocked) or op.zero:
-        return constant(out, UNCOMMITTED if free else None)
+        mark = UNCOMMITTED if free else None
+        return op.bundle(constant(v, mark) for v in out) if op.results else constant(out, mark)
     if op.rule is None:
         return apply(op, arrays, params)
     return finish(op, op.rule(xp, out, *values, **local), arrays, values, watched, out, params)
@@ -410,7 +411,7 @@ def apply(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
             out, saved = out
             local = {**local, "saved": saved}
         out = op.bundle(map(xp.as_array, out)) if op.results else xp.as_array(out)
-        if xp.promotes and xp.single and not op.results:
+        if xp.promotes and xp.single:
             op.short[xp.array_type] = (function, xp)
     watched = [i for i, a in enumerate(arrays) if type(a) is Tensor and a.node is not None and a.node.level == level]
     if level < 0 or not watched or op.zero:
@@ -480,6 +481,6 @@ def _split(op: Primitive, parent: Node, edges: tuple, out: tuple) -> tuple:
     node = Node(parent.level, edges, op, None, None)
 
     def placed(i):
-        return lambda ct: Results(ct if j == i else None for j in range(len(out)))
+        return lambda ct: Results([ct if j == i else None for j in range(len(out))])
 
     return op.bundle(parent.record(op, ((node, placed(i), -1),), v) for i, v in enumerate(out))

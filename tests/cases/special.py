@@ -101,5 +101,10 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
         (("R 4 3", "R 4 1", "R"), {"axis": 0}),
         (("R 4 3", "R 3", "R 4 3"), {}),
     ],
+    "special.batch_norm": [
+        (("R 4 3", "R 3", "R 3"), {}),
+        (("R 2 3 2 4", "R 3"), {"eps": 0.1}),
+        (("R 3 2 4",), {}),
+    ],
     "special.log_softmax": [(("R 3 4",), {}), (("R 3 4",), {"axis": 0}), (("R 2 3 4",), {"axis": (0, -1)})],
 }

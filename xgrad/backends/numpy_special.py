@@ -1,6 +1,6 @@
 """Special functions on NumPy: SciPy's where it is installed, and those of neural networks with few passes over memory.
 
-What works line by line does so in blocks of lines that fit into a cache: every pass but the first then reads the cache.
+What works line by line does so in blocks of lines that fit into a cache.
 """
 
 from __future__ import annotations
@@ -8,29 +8,19 @@ from __future__ import annotations
 import functools
 import importlib
 import math
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from ..axes import inverse_permutation, normalise_axes
 from ..registry import composites
+from . import numpy_blocks, numpy_channels
 from .extension import Extension
+from .numpy_blocks import blocks
 from .special_formulas.neural import GELU_CUBE, GELU_SLOPE
 
-_BLOCK = 1 << 17  # bytes of a block of lines; half of a small second-level cache
-_WHOLE = slice(None)
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 BITS: dict[Any, Any] = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
 _reduce_sum, _reduce_max = np.add.reduce, np.maximum.reduce
-
-
-def _blocks(x: np.ndarray) -> Iterable[slice]:
-    """Blocks of lines."""
-    if x.nbytes <= _BLOCK:
-        return (_WHOLE,)
-    step = max(1, _BLOCK // (x.itemsize * x.shape[1]))
-    return (slice(i, i + step) for i in range(0, len(x), step))
 
 
 def _lines(x: np.ndarray) -> np.ndarray:
@@ -40,25 +30,6 @@ def _lines(x: np.ndarray) -> np.ndarray:
 
 def _last(axis: Any, ndim: int) -> bool:
     return axis in (-1, ndim - 1, (-1,), (ndim - 1,)) or (axis is None and ndim == 1)
-
-
-def _per_line(x: np.ndarray, shapes: list[Any], axis: Any) -> bool:
-    """Whether weights of these shapes, broadcast against ``x``, are one number for each line over ``axis``."""
-    if x.dtype not in (np.float32, np.float64) or not x.size or _last(axis, x.ndim):
-        return False
-    axes = normalise_axes(axis, x.ndim)
-    wanted = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    return all(s is None or (1,) * (x.ndim - len(s)) + tuple(s) == wanted for s in shapes)
-
-
-def _turned(x: np.ndarray, axis: Any) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """``x`` as lines over ``axis``, in memory of their own or of ``x``, and what turns such lines back."""
-    axes = normalise_axes(axis, x.ndim)
-    kept = tuple(i for i in range(x.ndim) if i not in axes)
-    turned = x.transpose(kept + axes)
-    lines = np.ascontiguousarray(turned).reshape(-1, math.prod(x.shape[a] for a in axes))
-    order = inverse_permutation(kept + axes)
-    return lines, lambda made: made.reshape(turned.shape).transpose(order)
 
 
 @functools.cache
@@ -82,10 +53,10 @@ def _exponentials(x: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _normalisers(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of every line, its largest element and the sum of its exponentials."""
-    if lines.nbytes <= _BLOCK:  # a twentieth of the step of a small network would be spent on what follows
+    if lines.nbytes <= numpy_blocks.BLOCK:  # a twentieth of the step of a small network would be spent on what follows
         return _exponentials(lines, np.empty(lines.shape, lines.dtype))
     top, total = np.empty((2, len(lines), 1), lines.dtype)
-    for block in _blocks(lines):
+    for block in blocks(lines):
         top[block], total[block] = _exponentials(lines[block], np.empty_like(lines[block]))
     return top, total
 
@@ -111,7 +82,7 @@ class Special(Extension):
             return self._formula("softmax")(x, axis=axis)
         lines = _lines(x)
         out = np.empty_like(lines)
-        for block in _blocks(lines):
+        for block in blocks(lines):
             part = out[block]
             part /= _exponentials(lines[block], part)[1]
         return out.reshape(x.shape)
@@ -122,7 +93,7 @@ class Special(Extension):
             return self._formula("softmax_grad")(ct, out, axis)
         lines, cts = _lines(out), _lines(ct)
         made = np.empty_like(lines)
-        for block in _blocks(lines):
+        for block in blocks(lines):
             line, part = lines[block], made[block]
             np.multiply(cts[block], line, out=part)
             total = _reduce_sum(part, axis=-1, keepdims=True)
@@ -151,7 +122,7 @@ class Special(Extension):
             return self._formula("softmax_cross_entropy_grad")(ct, x, labels, saved)
         lines, (top, total) = _lines(x), saved
         out = np.empty(lines.shape, lines.dtype)
-        for block in _blocks(lines):
+        for block in blocks(lines):
             part = np.subtract(lines[block], top[block], out=out[block])
             np.exp(part, out=part)
             part /= total[block]
@@ -224,10 +195,11 @@ class Special(Extension):
     def _blockwise(function, *arrays):
         """An elementwise function of arrays of one shape, in blocks where they are large."""
         first = arrays[0]
-        if first.nbytes <= 2 * _BLOCK or not all(a.shape == first.shape and a.flags.c_contiguous for a in arrays):
+        alike = all(a.shape == first.shape and a.flags.c_contiguous for a in arrays)
+        if first.nbytes <= 2 * numpy_blocks.BLOCK or not alike:
             return function(*arrays)
         flat = [a.reshape(-1) for a in arrays]
-        step = _BLOCK // first.itemsize
+        step = numpy_blocks.BLOCK // first.itemsize
         head = function(*(f[:step] for f in flat))
         out = np.empty(first.size, head.dtype)
         out[:step] = head
@@ -244,7 +216,7 @@ class Special(Extension):
         if not vectors or any(hasattr(v, "dtype") for v in numbers.values()):
             return self._formula("adam_step")(p, g, mean, square, **numbers)
         new, mean_new, square_new = np.empty((3, p.size), p.dtype)
-        step = _BLOCK // p.itemsize
+        step = numpy_blocks.BLOCK // p.itemsize
         one, two = np.empty((2, min(step, p.size)), p.dtype)
         for i in range(0, p.size, step):
             b = slice(i, i + step)
@@ -280,18 +252,10 @@ class Special(Extension):
     def layer_norm(self, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5):
         """Line by line."""
         if not self._lines_fit(x, (weight, bias), axis):
-            shapes = [None if v is None else v.shape for v in (weight, bias)]
-            if not _per_line(x, shapes, axis):
-                return self._formula("layer_norm")(x, weight, bias, axis=axis, eps=eps)
-            lines, back = _turned(x, axis)
-            out = np.empty_like(lines)
-            for block in _blocks(lines):
-                self._normal(lines[block], out[block], eps)
-            out = out if weight is None else np.multiply(out, weight.reshape(-1, 1), out=out)
-            return back(out if bias is None else np.add(out, bias.reshape(-1, 1), out=out))
+            return self._formula("layer_norm")(x, weight, bias, axis=axis, eps=eps)
         lines = _lines(x)
         out = np.empty_like(lines)
-        for block in _blocks(lines):
+        for block in blocks(lines):
             part = self._normal(lines[block], out[block], eps)[0]
             if weight is not None:
                 part *= weight
@@ -302,8 +266,6 @@ class Special(Extension):
     def layer_norm_grad(self, ct, x, weight, bias, axis, eps, /):
         """Line by line, with the cotangents of weight and bias summed on the way."""
         alike = ct.shape == x.shape and ct.dtype == x.dtype
-        if alike and _per_line(x, [None if weight is None else weight.shape, bias], axis):
-            return self._grad_per_line(ct, x, weight, bias, axis, eps)
         if not alike or not self._lines_fit(x, (weight,), axis):
             return self._formula("layer_norm_grad")(ct, x, weight, bias, axis, eps)
         lines, cts = _lines(x), _lines(ct)
@@ -315,7 +277,7 @@ class Special(Extension):
             np.full(n, 1 / n, x.dtype),
             np.ones(len(lines), x.dtype),
         )  # for products, quicker than sums
-        for block in _blocks(lines):
+        for block in blocks(lines):
             c, part = cts[block], to_x[block]
             normal, scale = self._normal(lines[block], np.empty_like(part), eps)
             if summed:
@@ -336,21 +298,27 @@ class Special(Extension):
             to_bias if summed else None if bias is None else ct,
         )
 
-    def _grad_per_line(self, ct, x, weight, bias, axis, eps):
-        """Where every line has a weight and a bias of its own, as the channels of a batch norm have."""
-        (lines, back), (cts, _) = _turned(x, axis), _turned(ct, axis)
-        to_x, n = np.empty_like(lines), lines.shape[1]
-        along, total = np.empty((2, len(lines), 1), x.dtype)
-        for block in _blocks(lines):
-            c, part = cts[block], to_x[block]
-            normal, scale = self._normal(lines[block], np.empty_like(part), eps)
-            along[block, 0], total[block, 0] = np.vecdot(c, normal), c @ np.ones(n, x.dtype)
-            normal *= along[block] / n
-            np.subtract(c, total[block] / n, out=part)
-            part -= normal
-            part *= scale if weight is None else scale * weight.reshape(-1, 1)[block]
-        to_weight = None if weight is None else along.reshape(weight.shape)
-        return back(to_x), to_weight, None if bias is None else total.reshape(bias)
+    def batch_norm(self, x, weight=None, bias=None, /, *, eps=1e-5):
+        """In the order of the elements in memory."""
+        if not self._channels_fit(x, (weight, bias)):
+            return self._formula("batch_norm")(x, weight, bias, eps=eps)
+        return numpy_channels.batch_norm(x, weight, bias, eps)
+
+    def batch_norm_grad(self, ct, to_mean, to_variance, x, weight, mean, variance, eps, /):
+        """In the order of the elements in memory."""
+        args = ct, to_mean, to_variance, x, weight, mean, variance, eps
+        if ct is None or ct.dtype != x.dtype or not self._channels_fit(x, (weight, mean)):
+            return self._formula("batch_norm_grad")(*args)
+        return numpy_channels.batch_norm_grad(*args)
+
+    @staticmethod
+    def _channels_fit(x, others):
+        """Whether this is the usual case: one real dtype, and a number for every channel."""
+        return (
+            x.dtype in (np.float32, np.float64)
+            and x.size > 0
+            and all(o is None or (o.dtype == x.dtype and o.shape == x.shape[1:2]) for o in others)
+        )
 
     @staticmethod
     def _normal(lines, out, eps):

@@ -218,20 +218,19 @@ def batch_norm(
     if x.ndim < 2:
         raise ValueError(f"batch_norm: x must have the shape (n, channels, ...); got {x.shape}. Reshape it.")
     if training:
-        axes = (0, *range(2, x.ndim))
         count = x.size // max(x.shape[1], 1)
         if count < 2:
             raise ValueError(
                 f"batch_norm: the variance needs more than one value per channel; got shape {x.shape}. "
                 "Use a larger batch, or eval()."
             )
+        out, mean, variance = xg.special.batch_norm(x, weight, bias, eps=eps)
         with xg.no_grad():  # so that no transform that watches the batch is kept in the model
             if running_mean is not None:
-                _follow(running_mean, xg.mean(x, axis=axes), momentum)
+                _follow(running_mean, mean, momentum)
             if running_var is not None:
-                _follow(running_var, xg.var(x, axis=axes, correction=1), momentum)
-        weight, bias = _by_channel(weight, x.ndim), _by_channel(bias, x.ndim)
-        return xg.special.layer_norm(x, weight, bias, axis=axes, eps=eps)
+                _follow(running_var, variance * (count / (count - 1)), momentum)
+        return out
     if running_mean is None or running_var is None:
         raise ValueError("batch_norm: there are no running values; got None. Pass both, or training=True.")
     mean, variance = _by_channel(running_mean, x.ndim), _by_channel(running_var, x.ndim)
@@ -241,4 +240,4 @@ def batch_norm(
 
 def _follow(running: xg.Tensor, batch: xg.Tensor, momentum: Any) -> None:
     """Move running values towards those of a batch."""
-    running[...] = (1 - momentum) * running + momentum * batch
+    running += momentum * (batch - running)

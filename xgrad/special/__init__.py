@@ -72,6 +72,7 @@ from .incomplete import fdtrc as fdtrc
 from .incomplete import gammainc as gammainc
 from .incomplete import gammaincc as gammaincc
 from .incomplete import stdtr as stdtr
+from .neural import batch_norm as batch_norm
 from .neural import gelu as gelu
 from .neural import layer_norm as layer_norm
 from .neural import linear as linear

@@ -7,6 +7,7 @@ The formulas here and in ``backends/special_formulas`` are the definition; a bac
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 from ..backends.special_formulas.neural import GELU_CUBE, GELU_SLOPE
 from ..core import composite, primitive
@@ -109,3 +110,43 @@ def layer_norm_grad(xp, ct, x, weight, bias, axis, eps, /):
     along = xp.mean(inner * normal, axis=axis, keepdims=True)
     to_x = scale * (inner - xp.mean(inner, axis=axis, keepdims=True) - normal * along)
     return to_x, None if weight is None else ct * normal, None if bias is None else ct
+
+
+class BatchNormResult(NamedTuple):
+    """``out`` of the shape of ``x``, ``mean`` and ``variance`` of shape (channels,)."""
+
+    out: Any
+    mean: Any
+    variance: Any
+
+
+@primitive(results=BatchNormResult, floating=True, arrays=3, promote=(0, 1, 2))
+def batch_norm(x, /, weight=None, bias=None, *, eps=1e-5):
+    """``(x - mean) / sqrt(variance + eps) * weight + bias`` for every channel, and the means and variances.
+
+    ``x`` has the shape (batch, channels, ...), ``weight`` and ``bias`` the shape (channels,); the variance is biased.
+    Ioffe and Szegedy, "Batch normalization" (2015).
+    """
+
+
+@batch_norm.vjp
+def batch_norm_vjp(xp, out, x, weight, bias, *, eps=1e-5):
+    _, mean, variance = out
+    return lambda cts: xp.special.batch_norm_grad(*cts, x, weight, mean, variance, eps)
+
+
+@composite
+def batch_norm_grad(xp, ct, to_mean, to_variance, x, weight, mean, variance, eps, /):
+    """The cotangents of ``x``, ``weight`` and ``bias`` for those of the three results."""
+    axes, wide = (0, *range(2, x.ndim)), (-1, *(1,) * (x.ndim - 2))
+    n = math.prod(x.shape[i] for i in axes)
+    ct = xp.zeros_like(x) if ct is None else ct
+    centred, scale = x - xp.reshape(mean, wide), 1.0 / xp.sqrt(variance + eps)
+    to_bias = xp.sum(ct, axis=axes)
+    to_weight = xp.sum(ct * centred, axis=axes) * scale
+    factor = scale if weight is None else scale * weight
+    slope, offset = factor * scale * to_weight * (-1 / n), factor * to_bias * (-1 / n)
+    slope = slope if to_variance is None else slope + to_variance * (2 / n)
+    offset = offset if to_mean is None else offset + to_mean / n
+    to_x = ct * xp.reshape(factor, wide) + centred * xp.reshape(slope, wide) + xp.reshape(offset, wide)
+    return to_x, to_weight, to_bias

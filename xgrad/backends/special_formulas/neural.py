@@ -43,3 +43,15 @@ def layer_norm(xp, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5):
     out = centred / xp.sqrt(xp.mean(centred * centred, axis=axis, keepdims=True) + eps)
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
+
+
+@formula("special.batch_norm")
+def batch_norm(xp, x, weight=None, bias=None, /, *, eps=1e-5):
+    """``layer_norm`` over all axes but that of the channels."""
+    axes, wide = (0, *range(2, x.ndim)), (-1, *(1,) * (x.ndim - 2))
+    mean = xp.mean(x, axis=axes)
+    centred = x - xp.reshape(mean, wide)
+    variance = xp.mean(centred * centred, axis=axes)
+    factor = 1.0 / xp.sqrt(variance + eps)
+    out = centred * xp.reshape(factor if weight is None else factor * weight, wide)
+    return out if bias is None else out + xp.reshape(bias, wide), mean, variance
