@@ -244,7 +244,7 @@ class Special(Extension):
 
     def linear(self, x, weight, bias=None, /):
         """The sum in place."""
-        out = np.matmul(x, weight.T)
+        out = self.xp.matmul(x, weight.T)
         if bias is None:
             return out
         return np.add(out, bias, out=out) if bias.dtype == out.dtype else out + bias
