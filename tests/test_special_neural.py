@@ -139,6 +139,15 @@ def test_relu_at_the_edge(device):
     assert whole.dtype == np.int64 and whole.numpy().tolist() == [0, 3]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_expit_of_many_numbers_is_exact(dtype):
+    x = np.concatenate([np.linspace(-120, 120, 5000), [-math.inf, -800.0, 800.0, math.inf, math.nan]]).astype(dtype)
+    with np.errstate(all="raise", under="ignore"):
+        ours = get("numpy").special.expit(x)
+    wide = np.exp(np.minimum(x.astype(np.longdouble), 0)) / (1 + np.exp(-np.abs(x.astype(np.longdouble))))
+    np.testing.assert_allclose(ours, wide, rtol=4 * np.finfo(dtype).eps, atol=np.finfo(dtype).tiny)
+
+
 def test_gelu_and_silu_at_large_arguments(device):
     x = xg.asarray([-200.0, 200.0], device=device)
     for y in (xg.special.gelu(x), xg.special.gelu(x, approximate="tanh"), xg.special.silu(x)):

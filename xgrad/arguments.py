@@ -73,7 +73,10 @@ def canonical(function: str, params: dict[str, Any]) -> dict[str, Any]:
     """Metadata by keyword with shapes and axes as Python ints, dtypes as NumPy's, devices as Devices."""
     if _CANONICAL.keys().isdisjoint(params):
         return params
-    return {name: canonical_one(function, name, v) if name in _CANONICAL else v for name, v in params.items()}
+    try:
+        return {name: _CANONICAL[name](v) if name in _CANONICAL else v for name, v in params.items()}
+    except TypeError:  # again, for a message that says which one it was
+        return {name: canonical_one(function, name, v) if name in _CANONICAL else v for name, v in params.items()}
 
 
 def canonical_one(function: str, name: str, value: Any) -> Any:

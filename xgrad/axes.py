@@ -55,10 +55,15 @@ def moved(ndim: int, source: Any, destination: Any) -> tuple[int, ...]:
     return tuple(order)
 
 
+_INTS = {int}
+
+
 def as_shape(shape: Any) -> tuple[int, ...]:
     """An int or several as a tuple of Python ints."""
     if type(shape) is int:
         return (shape,)
+    if type(shape) is tuple and _INTS.issuperset(map(type, shape)):
+        return shape
     if isinstance(shape, Iterable):
         return tuple(operator.index(n) for n in shape)
     return (operator.index(shape),)
@@ -67,6 +72,8 @@ def as_shape(shape: Any) -> tuple[int, ...]:
 def as_axis(axis: Any) -> Any:
     """None, a Python int, or a tuple of Python ints."""
     if axis is None or type(axis) is int:
+        return axis
+    if type(axis) is tuple and _INTS.issuperset(map(type, axis)):
         return axis
     if isinstance(axis, Iterable):
         return tuple(operator.index(a) for a in axis)
@@ -106,9 +113,10 @@ def summed_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, .
 
 def is_basic(key: tuple[Any, ...]) -> bool:
     """Whether a canonical key holds only ints, slices, None and Ellipsis, so that it selects each element once."""
-    return all(k is None or k is Ellipsis or (isinstance(k, int | slice) and not isinstance(k, bool)) for k in key)
+    return _BASIC.issuperset(map(type, key))
 
 
+_BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
 _PLAIN = frozenset((int, type(None)))  # what a slice may hold as it is
 
 
