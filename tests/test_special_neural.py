@@ -148,6 +148,21 @@ def test_expit_of_many_numbers_is_exact(dtype):
     np.testing.assert_allclose(ours, wide, rtol=4 * np.finfo(dtype).eps, atol=np.finfo(dtype).tiny)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_logaddexp_of_many_numbers_is_numpys(dtype, rng):
+    x, y = (5 * rng.standard_normal((2, 3000))).astype(dtype)
+    largest = np.finfo(dtype).max
+    x[:6] = math.inf, -math.inf, math.nan, largest, -largest, 0.0
+    y[:6] = math.inf, -math.inf, 0.0, -largest, -largest, -math.inf
+    for a, b in ((x, y), (0.0, x), (y, 0.0), (x, np.full(1, -math.inf, dtype)), (x[:, None], y[:2])):
+        with np.errstate(all="raise", under="ignore"):
+            ours = get("numpy").logaddexp(a, b)
+        with np.errstate(all="ignore"):
+            theirs = np.logaddexp(a, b)
+        assert ours.dtype == dtype
+        np.testing.assert_allclose(ours, theirs, rtol=4 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
+
+
 def test_gelu_and_silu_at_large_arguments(device):
     x = xg.asarray([-200.0, 200.0], device=device)
     for y in (xg.special.gelu(x), xg.special.gelu(x, approximate="tanh"), xg.special.silu(x)):

@@ -207,11 +207,33 @@ class Special(Extension):
 
     def silu(self, x, /):
         """In blocks."""
-        return self._blockwise(lambda v: v * self.expit(v), x)
+        return self._blockwise(self._silu, x) if x.dtype in FLOATS else self._formula("silu")(x)
+
+    @staticmethod
+    def _silu(x):
+        with np.errstate(over="ignore"):  # far below 0, where the result is 0
+            out = np.exp(-x)
+        out += 1.0
+        return np.divide(x, out, out=out if out.ndim else None)
 
     def silu_grad(self, ct, x, /):
         """In blocks."""
-        return self._blockwise(lambda c, v: composites["special.silu_grad"](self.xp, c, v), ct, x)
+        if ct.dtype != x.dtype or x.dtype not in FLOATS:
+            return self._formula("silu_grad")(ct, x)
+        return self._blockwise(self._silu_grad, ct, x)
+
+    @staticmethod
+    def _silu_grad(ct, x):
+        with np.errstate(over="ignore"):
+            gate = np.exp(-x)
+        gate += 1.0
+        gate = np.divide(1.0, gate, out=gate if gate.ndim else None)
+        out = 1.0 - gate
+        out *= x
+        out += 1.0
+        out *= gate
+        out *= ct
+        return out
 
     @staticmethod
     def _blockwise(function, *arrays):
