@@ -855,6 +855,7 @@ INNER = {
     "atan2 of logs": (lambda x: xg.atan2(xg.log(x), 1 + 0 * x), lambda x: 1 / x / (1 + np.log(x) ** 2), None),
     "maximum of logs": (lambda x: xg.maximum(xg.log(x), -100.0), lambda x: 1 / x, lambda x: -1 / x**2),
     "clip of log": (lambda x: xg.clip(xg.log(x), -100.0, 100.0), lambda x: 1 / x, lambda x: -1 / x**2),
+    "power that bends at 0": (lambda x: x**1.5, lambda x: 1.5 * x**0.5, lambda x: 0.75 * x**-0.5),
     "sum of two": (lambda x: xg.sqrt(x) + xg.log(x) - x, lambda x: 0.5 * x**-0.5 + 1 / x - 1, None),
 }
 
@@ -881,6 +882,16 @@ def test_masked_out_branches_give_zero_at_order_two(device, name):
     expected = np.zeros(5)
     expected[a > 0] = second(a[a > 0])
     close(found, expected)
+
+
+@pytest.mark.parametrize("select", [lambda x, y: xg.where(x > 0, y, 0.0), lambda x, y: y[1:]])
+def test_a_slope_of_zero_may_have_an_infinite_one(device, select):
+    def f(x):
+        return select(x, x**1.5).sum()  # where 0 is selected out, only the second derivative is not finite
+
+    with quiet():
+        found = xg.grad(lambda x: xg.grad(f)(x).sum())(xg.asarray([0.0, 4.0], device=device))
+    close(found, [0.0, 0.375])
 
 
 def by_mask_index(x):

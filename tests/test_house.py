@@ -112,7 +112,7 @@ def test_everything_public_is_documented():
 
 def test_functions_are_public_or_said_not_to_be():
     private = {"getitem", "setitem", "scatter_add", "cast", "device", "to_device", "masked", "linalg.eye_like"}
-    private |= {"expanded", "cross_correlation", "sliding_windows", "overlap_add"}
+    private |= {"expanded", "selected", "cross_correlation", "sliding_windows", "overlap_add"}
     private |= {"narrow_matmul", "narrow_cross_correlation", "special.narrow_linear"}
     private |= {f"special.{name}_grad" for name in ("gelu", "layer_norm", "log_softmax", "relu", "silu", "softmax")}
     private |= {"special.batch_norm_grad", "special.softmax_cross_entropy_grad"}

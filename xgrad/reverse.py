@@ -247,12 +247,13 @@ def _where(node: Node, position: int, ct: Any, parent: Node) -> str:
 
 def zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:
     """The pullback of an elementwise function, but 0 times an infinity or NaN is 0."""
-    lifted = isinstance(ct, Face)
-    xp: Any = functions if lifted else namespace_of(ct)
-    with namespace_of(strip(ct)).quiet():
+    raw = namespace_of(strip(ct))
+    with raw.quiet():
         part = pullback(ct)
-    if not lifted and xp.surely_finite(part):
-        return part
+    lifted = isinstance(ct, Face)
+    xp: Any = functions if lifted else raw
+    if raw.surely_finite(strip(part)):
+        return xp.selected(part) if lifted else part  # so that a pass back through this one starts with zeros too
     return xp.where((ct == 0) & ~xp.isfinite(part), 0.0, part)  # a finite part keeps its own derivatives
 
 

@@ -53,6 +53,12 @@ def _as_complex(xp, x):
 # NumPy's functions beside the standard --------------------------------------------------------------------------------
 
 
+@formula("selected")
+def selected(xp, x, /):
+    """The same array."""
+    return x
+
+
 @formula("cbrt")
 def cbrt(xp, x, /):
     """Real cube root, with one step of Newton's method to mend the rounding of 1/3."""

@@ -5,6 +5,11 @@ from __future__ import annotations
 from ..core import primitive
 
 
+@primitive(vjp=lambda xp, out, x: lambda ct: ct, selects=True, diagonal=True)
+def selected(x, /):
+    """``x`` itself, where a selection was made before: its pullbacks may meet the zeros of that one."""
+
+
 @primitive(selects=True, diagonal=True, promote=(1, 2))
 def where(condition, x1, x2, /):
     """``x1`` where the condition holds, else ``x2``."""
