@@ -891,7 +891,10 @@ def test_a_slope_of_zero_may_have_an_infinite_one(device, select):
 
     with quiet():
         found = xg.grad(lambda x: xg.grad(f)(x).sum())(xg.asarray([0.0, 4.0], device=device))
-    close(found, [0.0, 0.375])
+        _, pushed = xg.jvp(xg.grad(f), (xg.asarray([0.0, 4.0], device=device),), (xg.ones(2, device=device),))
+        turned = xg.grad(lambda x: xg.jvp(f, (x,), (xg.ones_like(x),))[1])(xg.asarray([0.0, 4.0], device=device))
+    for second in (found, pushed, turned):
+        close(second, [0.0, 0.375])
 
 
 def by_mask_index(x):

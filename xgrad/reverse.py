@@ -252,9 +252,11 @@ def zero_safe(pullback: Callable[[Any], Any], ct: Any) -> Any:
         part = pullback(ct)
     lifted = isinstance(ct, Face)
     xp: Any = functions if lifted else raw
-    if raw.surely_finite(strip(part)):
+    rate = getattr(part.node, "tangent", None) if lifted else None  # of forward mode
+    if raw.surely_finite(strip(part)) and (rate is None or raw.surely_finite(strip(rate))):
         return xp.selected(part) if lifted else part  # so that a pass back through this one starts with zeros too
-    return xp.where((ct == 0) & ~xp.isfinite(part), 0.0, part)  # a finite part keeps its own derivatives
+    finite = xp.isfinite(part) if rate is None else xp.isfinite(part) & xp.isfinite(rate)
+    return xp.where((ct == 0) & ~finite, 0.0, part)  # a finite part keeps its own derivatives
 
 
 def fit(ct: Any, node: Node) -> Any:

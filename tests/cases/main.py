@@ -48,6 +48,7 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
     "conj": one("R", "C"),
     "real": one("R", "C"),
     "imag": one("C"),
+    "selected": [(("R 3 2",), {})],
     "where": [
         (("B 3 4", "R 3 4", "R 4"), {}),
         (("B 3 1", "R", "R 2 1 4"), {}),
