@@ -115,7 +115,7 @@ def test_functions_are_public_or_said_not_to_be():
     private |= {"expanded", "selected", "cross_correlation", "sliding_windows", "overlap_add"}
     private |= {"narrow_matmul", "narrow_cross_correlation", "special.narrow_linear"}
     private |= {f"special.{name}_grad" for name in ("gelu", "layer_norm", "log_softmax", "relu", "silu", "softmax")}
-    private |= {"special.batch_norm_grad", "special.softmax_cross_entropy_grad"}
+    private |= {f"special.{name}_grad" for name in ("batch_norm", "max_pool", "softmax_cross_entropy")}
 
     def public(full_name):
         space, _, name = full_name.rpartition(".")

@@ -335,6 +335,24 @@ def test_a_maximum_in_two_places_is_shared(window):
     assert x.grad.tolist() == [[0.5, 0.5] + 14 * [0.0]]
 
 
+def test_any_number_of_places_share_a_maximum_equally(device):
+    x = xg.Tensor([[[1.0, 1.0, 5.0], [1.0, 0.0, 5.0], [2.0, 2.0, 5.0]]], device=device)
+    nn.MaxPool2d(2, stride=1)(x).backward(xg.asarray([[[6.0, 20.0], [8.0, 40.0]]], device=device))
+    np.testing.assert_allclose(x.grad.numpy(), [[[2, 2, 10], [2, 0, 30], [4, 4, 20]]])
+
+
+def test_a_nan_takes_the_cotangent_of_its_windows(device):
+    x = xg.Tensor([[1.0, xg.nan, 3.0, 2.0, -xg.inf, -xg.inf, xg.nan, xg.nan]], device=device)
+    nn.MaxPool1d(2)(x).backward(xg.asarray([[1.0, 2.0, 4.0, 8.0]], device=device))
+    np.testing.assert_array_equal(x.grad.numpy(), [[0, 1, 2, 0, 2, 2, 4, 4]])
+
+
+def test_an_infinite_cotangent_makes_no_nan_beside_it():
+    x = xg.Tensor([[1.0, 2.0, 3.0, 3.0]])
+    nn.MaxPool1d(2)(x).backward(xg.asarray([[xg.inf, -xg.inf]]))
+    np.testing.assert_array_equal(x.grad.numpy(), [[0, np.inf, -np.inf, -np.inf]])
+
+
 def test_a_maximum_keeps_nan_and_the_padding_is_below_all(rng):
     x = xg.asarray([[[-5.0, xg.nan, -7.0, -xg.inf]]])
     np.testing.assert_array_equal(nn.MaxPool1d(2)(x).numpy(), [[[np.nan, -7.0]]])

@@ -106,5 +106,11 @@ CASES: dict[str, list[tuple[tuple, dict]]] = {
         (("R 2 3 2 4", "R 3"), {"eps": 0.1}),
         (("R 3 2 4",), {}),
     ],
+    "special.max_pool": [
+        (("R 2 5 6",), {"window": (2, 3), "axes": (1, 2), "stride": (2, 3), "dilation": (1, 1)}),
+        (("R 5 2 7",), {"window": (3, 2), "axes": (2, 0), "stride": (1, 2), "dilation": (2, 3)}),
+        (("R 19",), {"window": (17,), "axes": (0,), "stride": (2,), "dilation": (1,)}),
+        (("R 0 4",), {"window": (2,), "axes": (1,), "stride": (1,), "dilation": (1,)}),
+    ],
     "special.log_softmax": [(("R 3 4",), {}), (("R 3 4",), {"axis": 0}), (("R 2 3 4",), {"axis": (0, -1)})],
 }

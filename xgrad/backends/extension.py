@@ -11,6 +11,7 @@ from ..registry import composites
 
 _LINES = ["softmax", "softmax_grad", "log_softmax", "log_softmax_grad", "softmax_cross_entropy"]
 _LINES += ["softmax_cross_entropy_grad", "layer_norm", "layer_norm_grad", "batch_norm", "batch_norm_grad", "linear"]
+_LINES += ["max_pool", "max_pool_grad"]
 OWN = frozenset(f"special.{name}" for name in _LINES)  # xgrad's own on every library, and not element by element
 
 

@@ -16,7 +16,7 @@ from ..registry import composites
 from .extension import Extension
 from .generic import Generic
 from .numpy_special import BITS, Special
-from .sliding import Strided
+from .numpy_windows import Windows
 
 _FEW = 2048  # numbers up to which ``np.add.at`` is not worth avoiding
 _WIDE = 32  # numbers in a row from which on rows are added as rows
@@ -25,7 +25,7 @@ _reduce_sum: Any = np.add.reduce
 _tanh = np.tanh
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _COMMON = frozenset((_FLOAT32, _FLOAT64))
-_HALF = {dtype: np.finfo(dtype).max / 2 for dtype in _COMMON}  # of the largest number
+_HALF: dict[Any, float] = {np.dtype(t): float(np.finfo(t).max) / 2 for t in (np.float32, np.float64)}
 
 
 class Fourier(Extension):
@@ -59,7 +59,7 @@ class Linalg(Extension):
         return [part.astype(np.result_type(part, np.complex64), copy=False) for part in np.linalg.eig(x)]
 
 
-class NumPy(Strided, Generic):
+class NumPy(Windows, Generic):
     """NumPy, with the differences that xgrad's rules and the standard ask for."""
 
     extensions: ClassVar[dict[str, type[Extension]]] = {"fft": Fourier, "linalg": Linalg, "special": Special}

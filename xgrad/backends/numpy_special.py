@@ -16,6 +16,7 @@ from ..registry import composites
 from . import numpy_blocks, numpy_channels
 from .extension import Extension
 from .numpy_blocks import blocks
+from .numpy_windows import Pooling
 from .special_formulas.neural import GELU_CUBE, GELU_SLOPE
 
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
@@ -63,7 +64,7 @@ def _normalisers(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return top, total
 
 
-class Special(Extension):
+class Special(Pooling, Extension):
     """``scipy.special`` where SciPy is installed."""
 
     def module(self) -> Any:

@@ -40,7 +40,13 @@ def _offsets(window: Ints, step: Ints):
         yield element, tuple(d * k for d, k in zip(step, element, strict=True))
 
 
-def _landing(before: int, step: int, n: int, extent: int) -> tuple[slice, slice]:
+def elements(ndim: int, axes: Ints, window: Ints, dilation: Ints, count: Ints, stride: Ints):
+    """The key of each element of a window at all places."""
+    for _, start in _offsets(window, dilation):
+        yield _key(ndim, axes, _slices(start, count, stride))
+
+
+def landing(before: int, step: int, n: int, extent: int) -> tuple[slice, slice]:
     """Which of ``n`` elements, ``step`` apart from ``before`` on, fall inside ``extent``, and where."""
     first = max(-(before // step), 0)
     last = min((extent - 1 - before) // step, n - 1)
@@ -94,14 +100,14 @@ def spread(xp: Any, x: Any, padding: Any, spacing: Ints) -> Any:
     if all(p == (0, 0) for p in padding) and set(spacing) <= {1}:
         return x
     extents = tuple(s * (e - 1) + 1 + a + b for s, e, (a, b) in zip(spacing, x.shape[2:], padding, strict=True))
-    landings = [_landing(p[0], *rest) for p, *rest in zip(padding, spacing, x.shape[2:], extents, strict=True)]
+    landings = [landing(p[0], *rest) for p, *rest in zip(padding, spacing, x.shape[2:], extents, strict=True)]
     kept, put = zip(*landings, strict=True)
     axes = tuple(range(2, x.ndim))
     part = xp.getitem(x, key=_key(x.ndim, axes, kept))
     return xp.scatter_add(part, key=_key(x.ndim, axes, put), shape=(*x.shape[:2], *extents))
 
 
-_LONG = 16  # elements in a row from which on copying rows costs what copying memory does
+LONG = 16  # elements in a row from which on copying rows costs what copying memory does
 
 
 def _laid_out(xp: Any, x: Any, row: int) -> tuple[Any, Ints]:
@@ -109,7 +115,7 @@ def _laid_out(xp: Any, x: Any, row: int) -> tuple[Any, Ints]:
 
     With the batch last, windows are copied in long lines, and one product serves the whole batch.
     """
-    if row >= _LONG:
+    if row >= LONG:
         return x, ()
     last = xp.packed(xp.permute_dims(x, (*range(1, x.ndim), 0)))
     return xp.reshape(last, (1, *last.shape)), (x.shape[0],)
@@ -193,7 +199,7 @@ class Strided:
         out = self.library.zeros((n, groups, each, *count, *tail), dtype=parts.dtype)
         for number, (_, start) in enumerate(_offsets(tuple(window), dilation)):
             before = (p - o for (p, _), o in zip(padding, start, strict=True))
-            landings = itertools.starmap(_landing, zip(before, spacing, extents, count, strict=True))
+            landings = itertools.starmap(landing, zip(before, spacing, extents, count, strict=True))
             kept, put = zip(*landings, strict=True)
             out[(whole, whole, whole, *put)] += parts[(whole, whole, number, whole, *kept)]
         return _batch_first(self, out.reshape(n, results, *count, *tail), tail)

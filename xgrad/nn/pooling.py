@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ LARGE = 16  # from here on a window is reduced in one call, below by whole array
 
 
 class _Pool(Module):
-    """What pooling over windows shares: where the windows are, and their reduction, one axis after the other."""
+    """What pooling over windows shares: where the windows are."""
 
     axes: int
 
@@ -65,20 +64,6 @@ class _Pool(Module):
             widths.append((self.padding[i], max(0, end - extent)))
         return xg.pad(x, widths, constant_values=fill) if any(map(any, widths)) else x
 
-    def _reduced(
-        self, x: xg.Tensor, counts: tuple[int, ...], pair: Callable[..., Any], line: Callable[..., Any]
-    ) -> xg.Tensor:
-        """The windows of ``x`` reduced, by a function of two arrays or by the same one over an axis."""
-        for i, axis in enumerate(range(x.ndim - self.axes, x.ndim)):
-            window, step, apart = self.kernel_size[i], self.stride[i], self.dilation[i]
-            if window >= LARGE:
-                x = line(xg.sliding_window_view(x, window, axis=axis, stride=step, dilation=apart), axis=-1)
-                continue
-            before, after = (slice(None),) * axis, (slice(None),) * (x.ndim - axis - 1)
-            places = [slice(j * apart, j * apart + step * (counts[i] - 1) + 1, step) for j in range(window)]
-            x = functools.reduce(pair, [x[(*before, place, *after)] for place in places])
-        return x
-
     def describe(self) -> str:
         """The window, and what is not as usual."""
         usual: dict[str, Any] = {
@@ -108,8 +93,18 @@ class _MaxPool(_Pool):
     def forward(self, x: Any) -> xg.Tensor:
         """The maxima of the windows of ``x``, shape (batch, channels, *extents) or without the batch."""
         x = spatial(type(self).__name__, x, self.axes)
-        counts = self._counts(x.shape[-self.axes :])
-        return self._reduced(self._padded(x, counts, -math.inf), counts, xg.maximum, xg.max)
+        x = self._padded(x, self._counts(x.shape[-self.axes :]), -math.inf)
+        small = [i for i in range(self.axes) if self.kernel_size[i] < LARGE]
+        for i in range(self.axes):
+            if i not in small:
+                steps = {"stride": self.stride[i], "dilation": self.dilation[i]}
+                windows = xg.sliding_window_view(x, self.kernel_size[i], axis=x.ndim - self.axes + i, **steps)
+                x = xg.max(windows, axis=-1)
+        axes = tuple(x.ndim - self.axes + i for i in small)
+        window, stride, dilation = (
+            tuple(values[i] for i in small) for values in (self.kernel_size, self.stride, self.dilation)
+        )
+        return xg.special.max_pool(x, window=window, axes=axes, stride=stride, dilation=dilation) if small else x
 
 
 class MaxPool2d(_MaxPool):
@@ -198,9 +193,21 @@ class _AvgPool(_Pool):
         x = spatial(type(self).__name__, x, self.axes)
         extents = x.shape[-self.axes :]
         counts = self._counts(extents)
-        total = self._reduced(self._padded(x, counts, 0), counts, xg.add, xg.sum)
+        total = self._sums(self._padded(x, counts, 0), counts)
         divisor = self.divisor_override or self._divisor(extents, counts)
         return total / (divisor if isinstance(divisor, int) else xg.asarray(divisor, dtype=x.dtype, device=x.device))
+
+    def _sums(self, x: xg.Tensor, counts: tuple[int, ...]) -> xg.Tensor:
+        """The sums of the windows of ``x``, one axis after the other."""
+        for i, axis in enumerate(range(x.ndim - self.axes, x.ndim)):
+            window, step = self.kernel_size[i], self.stride[i]
+            if window >= LARGE:
+                x = xg.sum(xg.sliding_window_view(x, window, axis=axis, stride=step), axis=-1)
+                continue
+            before, after = (slice(None),) * axis, (slice(None),) * (x.ndim - axis - 1)
+            places = [slice(j, j + step * (counts[i] - 1) + 1, step) for j in range(window)]
+            x = functools.reduce(xg.add, [x[(*before, place, *after)] for place in places])
+        return x
 
     def _divisor(self, extents: tuple[int, ...], counts: tuple[int, ...]) -> int | np.ndarray:
         """How many elements count in each window: one number if it is the same for all."""

@@ -76,6 +76,7 @@ from .neural import batch_norm as batch_norm
 from .neural import gelu as gelu
 from .neural import layer_norm as layer_norm
 from .neural import linear as linear
+from .neural import max_pool as max_pool
 from .neural import relu as relu
 from .neural import silu as silu
 from .updates import adam_step as adam_step

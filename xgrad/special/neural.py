@@ -7,8 +7,11 @@ The formulas here and in ``backends/special_formulas`` are the definition; a bac
 from __future__ import annotations
 
 import math
+from functools import reduce
+from operator import add
 from typing import Any, NamedTuple
 
+from ..backends.sliding import elements
 from ..backends.special_formulas.neural import GELU_CUBE, GELU_SLOPE
 from ..core import composite, primitive
 
@@ -150,3 +153,38 @@ def batch_norm_grad(xp, ct, to_mean, to_variance, x, weight, mean, variance, eps
     offset = offset if to_mean is None else offset + to_mean / n
     to_x = ct * xp.reshape(factor, wide) + centred * xp.reshape(slope, wide) + xp.reshape(offset, wide)
     return to_x, to_weight, to_bias
+
+
+@primitive(selects=True)
+def max_pool(x, /, *, window, axes, stride, dilation):
+    """The largest element of every window over ``axes``; a tuple of numbers each, with one for every axis."""
+
+
+@max_pool.vjp
+def max_pool_vjp(xp, out, x, *, window, axes, stride, dilation):
+    return lambda ct: xp.special.max_pool_grad(ct, x, out, window, axes, stride, dilation)
+
+
+@composite
+def max_pool_grad(xp, ct, x, out, window, axes, stride, dilation, /):
+    """The cotangent of a window where it has its maximum, in equal shares for ties; a NaN wins, as in ``max``.
+
+    There and back over one axis after the other, with the number of ``ties`` for every maximum on the way.
+    """
+    ties = xp.ones_like(x)
+    steps: list[Any] = []
+    for axis, *numbers in zip(axes, window, stride, dilation, strict=True):
+        size, step, apart = ((n,) for n in numbers)
+        last = len(steps) == len(axes) - 1
+        top = out if last else xp.special.max_pool(x, window=size, axes=(axis,), stride=step, dilation=apart)
+        keys = list(elements(x.ndim, (axis,), size, apart, (top.shape[axis],), step))
+        parts = [xp.getitem(x, key=key) for key in keys]
+        hits = [(part == top) | (part != part) for part in parts]
+        steps.append((keys, hits, tuple(x.shape)))
+        ties = reduce(add, [xp.where(h, xp.getitem(ties, key=k), 0.0) for k, h in zip(keys, hits, strict=True)])
+        x = top
+    ct = ct / ties
+    for keys, hits, shape in reversed(steps):
+        shares = [xp.where(hit, ct, 0.0) for hit in hits]
+        ct = reduce(add, [xp.scatter_add(s, key=key, shape=shape) for key, s in zip(keys, shares, strict=True)])
+    return ct

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 from ...registry import formula
+from ..sliding import elements, places
 
 GELU_SLOPE, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715  # Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016)
 
@@ -55,3 +57,13 @@ def batch_norm(xp, x, weight=None, bias=None, /, *, eps=1e-5):
     factor = 1.0 / xp.sqrt(variance + eps)
     out = centred * xp.reshape(factor if weight is None else factor * weight, wide)
     return out if bias is None else out + xp.reshape(bias, wide), mean, variance
+
+
+@formula("special.max_pool")
+def max_pool(xp, x, /, *, window, axes, stride, dilation):
+    """One axis after the other."""
+    for axis, *numbers in zip(axes, window, stride, dilation, strict=True):
+        size, step, apart = ((n,) for n in numbers)
+        count = places((x.shape[axis],), size, step, apart)
+        x = reduce(xp.maximum, [xp.getitem(x, key=key) for key in elements(x.ndim, (axis,), size, apart, count, step)])
+    return x
