@@ -89,12 +89,15 @@ def canonical_one(function: str, name: str, value: Any) -> Any:
         raise TypeError(f"{function}: {name} must be an int or several; got {value!r}: {error}.") from None
 
 
+_DATA = (list, np.generic, np.ndarray)
+
+
 def index_key(key: Any, ndim: int) -> tuple[Any, ...]:
     """An index of an array of ``ndim`` axes as a complete key, its lists as integer or boolean arrays."""
     items = key if isinstance(key, tuple) else (key,)
     for k in items:
-        if isinstance(k, list | np.generic | np.ndarray):
-            items = tuple(_index_array(k) if isinstance(k, list | np.generic | np.ndarray) else k for k in items)
+        if isinstance(k, _DATA):
+            items = tuple(_index_array(k) if isinstance(k, _DATA) else k for k in items)
             break
     try:
         return complete_key(items, ndim)

@@ -22,7 +22,7 @@ _FEW = 2048  # numbers up to which ``np.add.at`` is not worth avoiding
 _WIDE = 32  # numbers in a row from which on rows are added as rows
 _MANY = 8  # rows for one place from which on they are summed apart
 _reduce_sum: Any = np.add.reduce
-_tanh = np.tanh
+_tanh, _matmul = np.tanh, np.matmul
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _COMMON = frozenset((_FLOAT32, _FLOAT64))
 _HALF: dict[Any, float] = {np.dtype(t): float(np.finfo(t).max) / 2 for t in (np.float32, np.float64)}
@@ -147,8 +147,8 @@ class NumPy(Windows, Generic):
         """Matrix product; one for all leading axes where the right operand has none: 1.1 to 1.4 times as fast."""
         if x1.ndim > 2 and x2.ndim == 2 and x1.shape[-1] == x2.shape[0]:
             rows = x1.reshape(math.prod(x1.shape[:-1]), x1.shape[-1])
-            return np.matmul(rows, x2).reshape(x1.shape[:-1] + x2.shape[1:])
-        return np.matmul(x1, x2)
+            return _matmul(rows, x2).reshape(x1.shape[:-1] + x2.shape[1:])
+        return _matmul(x1, x2)
 
     def reshape(self, x, /, shape, *, copy=None):
         """By the method, in a sixth of the time."""
