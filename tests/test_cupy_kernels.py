@@ -80,6 +80,18 @@ def test_lines_of_every_length(xp, rng, n, dtype):
 
 
 @needs_compiler
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("shape", [(2, 1), (7, 40), (5, 3, 33), (2, 3, 4, 5), (1, 2, 1100), (1100, 2)])
+def test_channels_of_every_shape(xp, rng, shape, dtype):
+    x, ct = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    weight, bias = rng.standard_normal((2, shape[1])).astype(dtype)
+    _, mean, variance = (np.asarray(v).astype(dtype) for v in formula("batch_norm", x))
+    for w, b in itertools.product((weight, None), (bias, None)):
+        compared(xp, "batch_norm", x, w, b, eps=0.01)
+        compared(xp, "batch_norm_grad", ct, None, None, x, w, mean, variance, 0.01)
+
+
+@needs_compiler
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 @pytest.mark.parametrize("n", [3, 40, 1030])
 def test_lines_with_infinities(xp, name, n):
@@ -191,7 +203,7 @@ def test_long_lines_on_every_device(device, n, rng):
 def test_other_axes_dtypes_and_shapes_go_by_the_formulas(xp, rng):
     x, ct = rng.standard_normal((2, 4, 5))
     kernels = {f"xgrad_{name}" for name in cupy_kernels.ELEMENTWISE} | {"softmax", "log_softmax"}
-    kernels |= {"layer_norm", "layer_norm_grad"}
+    kernels |= {"layer_norm", "layer_norm_grad", "batch_norm", "batch_norm_grad"}
 
     def check(name, *args, **options):
         Host.launches.clear()
@@ -214,6 +226,9 @@ def test_other_axes_dtypes_and_shapes_go_by_the_formulas(xp, rng):
     check("layer_norm", x, ct)
     check("layer_norm_grad", ct, x, ct, ct.shape, 0, 0.1)
     check("layer_norm_grad", ct, x, None, None, -1, np.asarray(0.1))  # a number that the device alone knows
+    check("batch_norm", x, ct[0, :1])  # one weight for all channels
+    mean, variance = x.mean(axis=0), x.var(axis=0)
+    check("batch_norm_grad", ct, mean, variance, x, None, mean, variance, 0.1)
     check("layer_norm_grad", ct.astype(np.float16), x.astype(np.float16), None, x.shape, 0, 0.1)
 
 

@@ -272,6 +272,52 @@ extern "C" __global__ void layer_norm_columns(const A* parts, T* to_weight, Int 
     to_weight[column] = stored(sum);
 }
 
+// The elements of a channel are a line in pieces: ``size`` of them in every sample, whose elements follow one another.
+#define AT(j) ((j) / size * size * lines + (j) % size)
+
+extern "C" __global__ void batch_norm(
+        const T* x, const T* weight, const T* bias, T* out, T* means, T* variances, Int size, double eps,
+        Int lines, Int n) {
+    const Int line = LINE;
+    if (line >= lines) return;
+    x += line * size, out += line * size;
+    A sum = 0, squares = 0;
+    EACH(j) sum += read(x[AT(j)]);
+    const A mean = combined(sum, Sum()) / n;
+    EACH(j) {
+        const A centred = read(x[AT(j)]) - mean;
+        squares += centred * centred;
+    }
+    const A variance = combined(squares, Sum()) / n;
+    const A factor = (weight ? read(weight[line]) : A(1)) / sqrt(variance + A(eps));
+    const A offset = bias ? read(bias[line]) : A(0);
+    EACH(j) out[AT(j)] = stored((read(x[AT(j)]) - mean) * factor + offset);
+    if (threadIdx.x == 0) means[line] = stored(mean), variances[line] = stored(variance);
+}
+
+extern "C" __global__ void batch_norm_grad(
+        const T* ct, const T* x, const T* weight, const T* means, const T* variances, T* to_x, T* to_weight, T* to_bias,
+        Int size, double eps, Int lines, Int n) {
+    const Int line = LINE;
+    if (line >= lines) return;
+    ct += line * size, x += line * size, to_x += line * size;
+    const A mean = read(means[line]), scale = 1 / sqrt(read(variances[line]) + A(eps));
+    A sum = 0, along = 0;
+    EACH(j) {
+        const A c = read(ct[AT(j)]);
+        sum += c;
+        along += c * (read(x[AT(j)]) - mean);
+    }
+    sum = combined(sum, Sum());
+    along = combined(along, Sum()) * scale;
+    const A factor = (weight ? read(weight[line]) : A(1)) * scale;
+    EACH(j) {
+        const A normal = (read(x[AT(j)]) - mean) * scale;
+        to_x[AT(j)] = stored(factor * (read(ct[AT(j)]) - sum / n - normal * along / n));
+    }
+    if (threadIdx.x == 0) to_weight[line] = stored(along), to_bias[line] = stored(sum);
+}
+
 // Arrays one after the other: one row of blocks to each of them.
 struct Pieces { const T* start[PIECES]; Int end[PIECES]; };
 extern "C" __global__ void join(const Pieces pieces, T* out) {

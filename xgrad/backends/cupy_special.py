@@ -49,6 +49,12 @@ def _per_element(x: Any, other: Any) -> bool:
     return other is None or (other.dtype == x.dtype and other.shape == x.shape[-1:])
 
 
+def _per_channel(x: Any, other: Any) -> bool:
+    """Whether ``x`` has elements on two axes or more, and ``other`` is None or has one number for every channel."""
+    usual = _alike(x) and x.ndim > 1 and x.size > 0
+    return usual and (other is None or (other.dtype == x.dtype and other.shape == x.shape[1:2]))
+
+
 def _on_host(*numbers: Any) -> bool:
     """Whether the host knows these numbers; those of an array only the device does."""
     return all(isinstance(v, int | float) for v in numbers)
@@ -213,6 +219,34 @@ class Special(Extension):
         to_weight = self.cupy.empty((n,), dtype=lines.dtype)
         launch("layer_norm_columns", lines.dtype, (blocks,), (32,), (sums, to_weight, parts, n))
         return to_weight
+
+    def batch_norm(self, x, weight=None, bias=None, /, *, eps=1e-5):
+        """Channel by channel."""
+        if not (_per_channel(x, weight) and _per_channel(x, bias) and _on_host(eps)):
+            return self._formula("batch_norm")(x, weight, bias, eps=eps)
+        channels = x.shape[1]
+        out = self.cupy.empty(x.shape, dtype=x.dtype)
+        mean, variance = (self.cupy.empty((channels,), dtype=x.dtype) for _ in range(2))
+        weight, bias = (_NULL if v is None else self._dense(v) for v in (weight, bias))
+        self._queue_channels("batch_norm", x, self._dense(x), weight, bias, out, mean, variance, eps=eps)
+        return out, mean, variance
+
+    def batch_norm_grad(self, ct, to_mean, to_variance, x, weight, mean, variance, eps, /):
+        """Channel by channel; by the formula if there are cotangents of mean and variance, as no training step has."""
+        plain = ct is not None and to_mean is None and to_variance is None and _alike(x, ct)
+        if not (plain and _per_channel(x, weight) and _per_channel(x, mean) and _on_host(eps)):
+            return self._formula("batch_norm_grad")(ct, to_mean, to_variance, x, weight, mean, variance, eps)
+        to_x = self.cupy.empty(x.shape, dtype=x.dtype)
+        to_weight, to_bias = (self.cupy.empty(mean.shape, dtype=x.dtype) for _ in range(2))
+        given = [self._dense(ct), self._dense(x), _NULL if weight is None else self._dense(weight), mean, variance]
+        self._queue_channels("batch_norm_grad", x, *given, to_x, to_weight, to_bias, eps=eps)
+        return to_x, to_weight, to_bias
+
+    def _queue_channels(self, name, x, *args, eps):
+        """Queue a kernel on the channels of ``x``."""
+        samples, channels = x.shape[:2]
+        size = x.size // (samples * channels)
+        self.kernels.on_lines(name, x.dtype, channels, samples * size, *args, size, float(eps))
 
     # Optimisers -----------------------------------------------------------------------------------------------------
 
