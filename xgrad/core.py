@@ -49,8 +49,8 @@ class Primitive:
 
     Three traits make forward mode cheaper (see ``forward``): ``diagonal`` functions are elementwise with pullbacks that
     are their own transpose (by default the singular ones), ``linear`` ones are linear in all arrays together,
-    ``multilinear`` ones in each array by itself.  Outside of ``debug`` nothing checks whether a diagonal pullback keeps
-    shape and dtype, which is 3 % of a chain of small operations.
+    ``multilinear`` ones in each array by itself, or in as many as the trait says, the others being added.  Outside of
+    ``debug`` nothing checks whether a diagonal pullback keeps shape and dtype: 3 % of a chain of small operations.
     """
 
     def __init__(

@@ -141,7 +141,7 @@ def advance(op: Any, pullbacks: Any, arrays: Any, inner: Any, watched: list[int]
         if op.linear:
             tangents = [_linear(op, pullbacks, nodes, inner, params, lifted)]
         elif op.multilinear:
-            tangents = [_multilinear(op, pullbacks, nodes, inner, params, lifted)]
+            tangents = [_multilinear(op, pullbacks, nodes, inner, out, params, lifted)]
         else:
             pairs = (
                 [(nodes, pullbacks)]
@@ -182,14 +182,22 @@ def _linear(op: Any, pullbacks: Any, nodes: list[Any], inner: Any, params: Any, 
     return _call(op, moved, params, lifted)
 
 
-def _multilinear(op: Any, pullbacks: Any, nodes: list[Any], inner: Any, params: Any, lifted: bool) -> Any:
-    """The sum over the arguments that move of the function with the tangent in place of the argument."""
+def _multilinear(op: Any, pullbacks: Any, nodes: list[Any], inner: Any, out: Any, params: Any, lifted: bool) -> Any:
+    """The sum over the arguments that move of the function with the tangent in place of the argument.
+
+    Where it is multilinear in the first arguments only, the others are added to their product: they count alone.
+    """
     total = None
+    factors = len(nodes) if op.multilinear is True else op.multilinear
     for i, node in enumerate(nodes):
         if node is None or (not callable(pullbacks) and pullbacks[i] is None):
             continue
-        every = [as_tensor(v) if hasattr(v, "shape") else v for v in inner]
-        every[i] = as_tensor(node.tangent)
-        part = _call(op, every, params, lifted)
+        if i < factors:
+            every = [as_tensor(v) if hasattr(v, "shape") else v for v in inner]
+            every[i] = as_tensor(node.tangent)
+            every[factors:] = [None] * (len(every) - factors)
+            part = _call(op, every, params, lifted)
+        else:
+            part = _like(as_tensor(node.tangent) if lifted else node.tangent, out)
         total = part if total is None else total + part
     return total

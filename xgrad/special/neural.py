@@ -60,7 +60,7 @@ def silu_grad(xp, ct, x, /):
     return ct * (gate + x * gate * (1.0 - gate))
 
 
-@primitive(arrays=3, promote=(0, 1, 2), narrows=True)
+@primitive(arrays=3, promote=(0, 1, 2), narrows=True, multilinear=2)
 def linear(x, weight, /, bias=None):
     """``x @ weight.T + bias``: rows of ``weight`` are what every result is a product with; in one node."""
 
