@@ -25,10 +25,10 @@ import numpy as np
 
 from .arguments import SCALARS, as_dtype, canonical, localise, settle, smooth, strip
 from .backends import namespace_of
-from .errors import DeviceError, unfit
+from .errors import DeviceError, NotAnArrayError, unfit
 from .forward import Dual, advance
 from .precision import narrowing
-from .registry import composites, full_name, functions, register
+from .registry import PYTHONS, composites, full_name, functions, refused, register, set_operator
 from .reverse import UNCOMMITTED, Node, Results, blocks, cotangent_dtype, state
 from .tensor import Tensor, constant
 from .writing import is_view, link
@@ -118,7 +118,9 @@ def primitive(function=None, *, narrows=False, **traits):
         return lambda f: primitive(f, narrows=narrows, **traits)
     op = Primitive(function, **traits)
     plain = op.arrays == len(op.names) and not op.results  # from arrays to one array: the shortest paths serve
-    path = _unary(op) if plain and op.arrays == 1 else _binary(op) if plain and op.arrays == 2 else _nary(op)
+    path = _unary(op) if plain and op.arrays == 1 else _binary(op, apply) if plain and op.arrays == 2 else _nary(op)
+    if op.name in PYTHONS:
+        set_operator(op.name, _binary(op, _apply_or_refuse))
     path = _boxing(path) if traits.get("boxed") else path
     path = narrowing(path, function) if narrows else path
     call: Any = functools.update_wrapper(path, function)
@@ -203,7 +205,15 @@ def _unary(op: Primitive):
     return call
 
 
-def _binary(op: Primitive):
+def _apply_or_refuse(op: Primitive, arrays: tuple, params: dict[str, Any]) -> Any:
+    """``apply`` for Python's operators."""
+    try:
+        return apply(op, arrays, params)
+    except NotAnArrayError as error:
+        return refused(op.name, arrays[1], error)
+
+
+def _binary(op: Primitive, otherwise: Callable[..., Any]):
     short, multilinear = op.short, op.multilinear
 
     def call(x1, x2, /):
@@ -225,7 +235,7 @@ def _binary(op: Primitive):
             kind = type(v2)
             entry = short.get(kind)
         if entry is None:
-            return apply(op, (x1, x2), {})
+            return otherwise(op, (x1, x2), {})
         l1 = -2 if n1 is None else n1.level
         l2 = -2 if n2 is None else n2.level
         if l1 == l2 or l2 < 0:
@@ -233,9 +243,9 @@ def _binary(op: Primitive):
         elif l1 < 0:
             level, node = l2, n2
         else:
-            return apply(op, (x1, x2), {})
+            return otherwise(op, (x1, x2), {})
         if multilinear and type(node) is Dual:
-            return apply(op, (x1, x2), {})
+            return otherwise(op, (x1, x2), {})
         function, xp = entry
         try:
             out = function(v1, v2)
@@ -247,7 +257,7 @@ def _binary(op: Primitive):
             free = (n1 is UNCOMMITTED or type(x1) in SCALARS) and (n2 is UNCOMMITTED or type(x2) in SCALARS)
             return constant(out, UNCOMMITTED if free else None)
         if op.rule is None:
-            return apply(op, (x1, x2), {})
+            return otherwise(op, (x1, x2), {})
         made = op.rule(xp, out, v1, v2)
         if type(made) is not tuple:  # one joint pullback
             watched = [i for i, own in enumerate((l1, l2)) if own == level]

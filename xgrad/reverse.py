@@ -179,9 +179,10 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
         if type(ct) is not kind or kind is Results:
             kind = type(ct)
             lifted = isinstance(ct, Face) or (kind is Results and ct.lifted)
-        op = node.op
+        op, shape, dtype = node.op, node.shape, node.dtype
         if op.selects:
             masked = state.masked = True
+        trusted = op.diagonal and debug is None and not lifted
         for parent, pullback, position in edges:
             known = cts.get(parent)
             try:
@@ -193,9 +194,8 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
                 if debug is not None:
                     pullback = debug.pullback(node, pullback, position)
                 part = zero_safe(pullback, ct) if masked and op.singular else pullback(ct)
-                if lifted or (
-                    not (op.diagonal and debug is None and parent.shape == node.shape and parent.dtype is node.dtype)
-                    and (part.shape != parent.shape or part.dtype is not parent.dtype)
+                if not (trusted and parent.shape == shape and parent.dtype is dtype) and (
+                    lifted or part.shape != parent.shape or part.dtype is not parent.dtype
                 ):
                     part = fit(part, parent)
             except Exception as error:

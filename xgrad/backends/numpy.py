@@ -106,7 +106,7 @@ class NumPy(Windows, Generic):
 
     def as_array(self, result: Any) -> Any:
         """A NumPy scalar as a 0-d array."""
-        return np.asarray(result) if isinstance(result, np.generic) else result
+        return result if type(result) is np.ndarray or not isinstance(result, np.generic) else np.asarray(result)
 
     def own(self, array: Any) -> Any:
         """``array``, copied when it is read-only, as broadcasting makes it."""
