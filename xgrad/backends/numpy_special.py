@@ -22,6 +22,7 @@ from .special_formulas.neural import GELU_CUBE, GELU_SLOPE
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 BITS: dict[Any, Any] = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
 FLOATS = frozenset(BITS)
+_LONG = 64  # numbers in a line from which on products serve for sums
 _FEW = 2048  # numbers up to which more calls cost more than they save
 _reduce_sum, _reduce_max = np.add.reduce, np.maximum.reduce
 
@@ -50,7 +51,8 @@ def _exponentials(x: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarra
     np.minimum(top, largest, out=top)
     np.subtract(x, top, out=out)
     np.exp(out, out=out)
-    total = _reduce_sum(out, axis=-1, keepdims=True)
+    n = out.shape[-1]  # a product with ones takes a third of the time of a sum, but not of a few numbers
+    total = (out @ np.ones(n, out.dtype))[:, None] if n >= _LONG else _reduce_sum(out, axis=-1, keepdims=True)
     return top, np.maximum(total, 0.5, out=total)
 
 
@@ -98,9 +100,7 @@ class Special(Pooling, Extension):
         made = np.empty_like(lines)
         for block in blocks(lines):
             line, part = lines[block], made[block]
-            np.multiply(cts[block], line, out=part)
-            total = _reduce_sum(part, axis=-1, keepdims=True)
-            np.subtract(cts[block], total, out=part)
+            np.subtract(cts[block], np.vecdot(cts[block], line)[:, None], out=part)
             part *= line
         return made.reshape(out.shape)
 
