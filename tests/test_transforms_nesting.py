@@ -199,6 +199,26 @@ def test_implicit_differentiation_of_a_fixed_point():
     )
 
 
+@pytest.mark.parametrize("watched", [w for w in itertools.product((True, False), repeat=3) if any(w)])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_cotangents_of_which_some_are_watched(watched, order, device, rng):
+    """Those of an argument are added up in every order of raw arrays and Tensors."""
+    parts = [lambda x: xg.sin(x), lambda x: x * x, lambda x: x[...] + 1.0]
+    slopes = [np.cos(A), 2 * A, np.ones(3)]
+    cts = rng.standard_normal((3, 3))
+    x = xg.asarray(A, device=device)
+    _, pull = xg.vjp(lambda x: [parts[i](x) for i in order], x)
+
+    def total(t):
+        given = [t[i] if watched[i] else xg.asarray(cts[i], device=device) for i in order]
+        return (pull(given)[0] ** 2).sum()
+
+    slope = sum(c * s for c, s in zip(cts, slopes, strict=True))
+    expected = [2 * slope * s if w else np.zeros(3) for s, w in zip(slopes, watched, strict=True)]
+    found = xg.grad(total)(xg.asarray(cts, device=device))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+
+
 def test_levels_of_two_threads_do_not_mix():
     found = {}
 
@@ -226,5 +246,5 @@ def test_an_exception_leaves_no_state_behind():
     bad.vjp(lambda out, x: lambda ct: 1 / 0)
     with pytest.raises(ZeroDivisionError), np.errstate(all="ignore"):
         xg.jacobian(lambda x: bad(xg.where(x > 0, x, 0.0)))(A)
-    assert not xg.reverse.state.masked and xg.reverse.state.blocked == -1
+    assert not xg.reverse.state.masked and xg.reverse.state.blocked == -1 and not xg.reverse.blocks
     np.testing.assert_allclose(xg.grad(lambda x: xg.sin(x).sum())(A), np.cos(A))

@@ -215,9 +215,12 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
                         newest = parent
             elif lifted:
                 cts[parent] = part + known  # the Tensor on the left: some libraries refuse it on the right
+                owned.discard(parent)
             elif parent in owned:
                 known += part
                 cts[parent] = known
+            elif isinstance(known, Face):
+                cts[parent] = known + part
             else:
                 if type(known) is not Results and namespace_of(known).sole(known):
                     known += part
