@@ -84,6 +84,15 @@ def test_batch_norm_in_every_layout(shape, dtype, block, rng, monkeypatch):
                     np.testing.assert_allclose(a, e, **tolerance)
 
 
+@pytest.mark.parametrize("shape", [(32, 2, 64, 64), (4096, 3), (64, 4, 2, 8)])
+def test_batch_norm_far_from_zero_keeps_its_digits(shape, rng):
+    x = (100 + rng.standard_normal(shape)).astype(np.float32)
+    exact = composites["special.batch_norm"](get("numpy"), x.astype(np.float64))
+    for placed in in_layouts(x):
+        for ours, right in zip(get("numpy").special.batch_norm(placed), exact, strict=True):
+            np.testing.assert_allclose(ours, right, rtol=1e-4, atol=1e-4)  # float32 has 1e-5 left of the deviations
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("block", [16, 200, 1 << 17])
 def test_numpys_versions_are_the_formulas(dtype, block, rng, monkeypatch):
