@@ -7,5 +7,5 @@ PyTorch eager on the same GPU.
 
 ``tasks``: what is computed, with the hand-written versions.  ``peers``: one small adapter for each library.
 ``measure``: rounds and checks.  ``peak``, ``high_water``: peak memory.  ``alone``: what concerns xgrad only.
-``report``, ``plot``: table and JSON, and a picture.
+``report``, ``plot``: table and JSON, and a picture.  ``examples``, ``accuracy``: the examples beside PyTorch.
 """

@@ -51,10 +51,15 @@ class Pair:
     """One training step in both libraries; a step takes a batch and gives the loss, on the device."""
 
     title: str
+    code: ModuleType
     ours: Callable[..., Any]
     theirs: Callable[..., Any]
     our_batches: list[tuple[Any, ...]]
     their_batches: list[tuple[Any, ...]]
+    our_network: nn.Module
+    their_network: Any
+    their_optimiser: Any
+    their_loss: Callable[..., Any]
 
 
 def example(name: str) -> ModuleType:
@@ -118,32 +123,40 @@ def without_dropout(network: nn.Module) -> nn.Module:
 
 def paired(
     title: str,
-    step: Callable[..., Any],
+    code: ModuleType,
     network: nn.Module,
     optimiser: optim.Optimizer,
     theirs: Any,
-    their_step: Callable[..., Any],
+    their_optimiser: Any,
+    their_loss: Callable[..., Any],
     batches: Batches,
     device: str,
+    clip: float | None = None,
 ) -> Pair:
-    """Both steps with their networks, and the batches on the device."""
+    """Both steps with their networks, and the batches on the device; the norm of the gradients is at most ``clip``."""
     import torch
+
+    def their_step(*batch: Any) -> Any:
+        their_optimiser.zero_grad()
+        loss = their_loss(theirs, *batch)
+        loss.backward()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(theirs.parameters(), clip)
+        their_optimiser.step()
+        return loss.detach()
 
     return Pair(
         title,
-        lambda *batch: step(network, optimiser, *batch),
-        lambda *batch: their_step(theirs, *batch),
+        code,
+        lambda *batch: code.train_step(network, optimiser, *batch),
+        their_step,
         [tuple(xg.asarray(a, device=device) for a in batch) for batch in batches],
         [tuple(torch.tensor(a, device=device) for a in batch) for batch in batches],
+        network,
+        theirs,
+        their_optimiser,
+        their_loss,
     )
-
-
-def descend(optimiser: Any, loss: Any) -> Any:
-    """One step of a PyTorch optimiser."""
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
-    return loss.detach()
 
 
 # The examples ---------------------------------------------------------------------------------------------------------
@@ -158,18 +171,14 @@ def digits(kind: str, device: str) -> Pair:
     rows = np.arange(BATCHES * code.BATCH).reshape(BATCHES, -1)
     network = without_dropout(code.model(kind, xg.random.default_rng(0))).to(device)
     theirs = with_weights(translated(network), network, device)
-    their_optimiser = torch.optim.AdamW(theirs.parameters())
-
-    def their_step(network: Any, images: Any, labels: Any) -> Any:
-        return descend(their_optimiser, torch.nn.functional.cross_entropy(network(images), labels))
-
     return paired(
         f"digits, {kind}",
-        code.train_step,
+        code,
         network,
         optim.AdamW(network.parameters()),
         theirs,
-        their_step,
+        torch.optim.AdamW(theirs.parameters()),
+        lambda network, images, labels: torch.nn.functional.cross_entropy(network(images), labels),
         [(images[i], labels[i]) for i in rows],
         device,
     )
@@ -188,7 +197,6 @@ def vae(device: str) -> Pair:
     network = code.model(data.size**2, data.levels, xg.random.default_rng(0)).to(device)
     theirs = torch.nn.ModuleDict({name: translated(getattr(network, name)) for name in ("encoder", "decoder")})
     with_weights(theirs, network, device)
-    their_optimiser = torch.optim.AdamW(theirs.parameters())
     top = data.levels - 1
 
     def their_bound(network: Any, images: Any, classes: Any, noise: Any) -> Any:
@@ -209,11 +217,12 @@ def vae(device: str) -> Pair:
 
     return paired(
         "vae",
-        code.train_step,
+        code,
         network,
         optim.AdamW(network.parameters()),
         theirs,
-        lambda network, *batch: descend(their_optimiser, -their_bound(network, *batch).mean()),
+        torch.optim.AdamW(theirs.parameters()),
+        lambda network, *batch: -their_bound(network, *batch).mean(),
         [(images[i], classes[i], noise[i]) for i in rows],
         device,
     )
@@ -230,7 +239,6 @@ def physics(device: str) -> Pair:
     network = code.Wave(xg.random.default_rng(0)).to(device)
     parts = {"layers": translated(network.layers), "last": translated(network.last)}
     theirs = with_weights(torch.nn.ModuleDict(parts), network, device)
-    their_optimiser = torch.optim.Adam(theirs.parameters())
 
     def their_residual(network: Any, points: Any) -> Any:
         x, t = (points[:, i].clone().requires_grad_() for i in (0, 1))
@@ -242,26 +250,24 @@ def physics(device: str) -> Pair:
 
     return paired(
         "physics",
-        code.train_step,
+        code,
         network,
         optim.Adam(network.parameters()),
         theirs,
-        lambda network, points, weights: descend(
-            their_optimiser, (weights * their_residual(network, points) ** 2).mean()
-        ),
+        torch.optim.Adam(theirs.parameters()),
+        lambda network, points, weights: (weights * their_residual(network, points) ** 2).mean(),
         list(zip(points, weights, strict=True)),
         device,
     )
 
 
-def text(device: str) -> Pair:
-    """A step of ``text.py``: a transformer on a few stretches of random characters."""
+def text(device: str, characters: int = 96) -> Pair:
+    """A step of ``text.py``: a transformer on a few stretches of so many random characters."""
     import torch
     from torch import nn as theirs
     from torch.nn import functional as F
 
     code = example("text")
-    characters = 96
     network = without_dropout(code.Transformer(characters, xg.random.default_rng(0))).to(device)
 
     class Transformer(theirs.Module):
@@ -294,26 +300,18 @@ def text(device: str) -> Pair:
 
     counterpart = with_weights(Transformer(), network, device)
     options = {"lr": 1e-4, "betas": (0.9, 0.95), "weight_decay": 0.1}
-    their_optimiser = torch.optim.AdamW(counterpart.parameters(), **options)
-
-    def their_step(network: Any, window: Any) -> Any:
-        their_optimiser.zero_grad()
-        loss = F.cross_entropy(network(window[:, :-1]).transpose(1, 2), window[:, 1:])
-        loss.backward()
-        theirs.utils.clip_grad_norm_(network.parameters(), 1.0)
-        their_optimiser.step()
-        return loss.detach()
-
     windows = np.random.default_rng(0).integers(0, characters, (BATCHES, code.BATCH, code.CONTEXT + 1))
     return paired(
         "text",
-        code.train_step,
+        code,
         network,
         optim.AdamW(network.parameters(), **options),
         counterpart,
-        their_step,
+        torch.optim.AdamW(counterpart.parameters(), **options),
+        lambda network, window: F.cross_entropy(network(window[:, :-1]).transpose(1, 2), window[:, 1:]),
         [(window,) for window in windows],
         device,
+        clip=1.0,
     )
 
 
