@@ -185,7 +185,8 @@ def _unary(op: Primitive):
     def call(x, /):
         if type(x) is Tensor:
             value, node = x.value, x.node
-            entry = short.get(type(value))
+            kind = type(value)
+            entry = short.get(kind)
             if entry is not None:
                 if op.put_back is not None:
                     return _one(op, x, {})
@@ -194,7 +195,7 @@ def _unary(op: Primitive):
                     out = function(value)
                 except (ValueError, TypeError) as error:
                     raise unfit(op.name, error, (value,), {}) from None
-                if type(out) is not type(value):
+                if type(out) is not kind:
                     out = xp.as_array(out)
                 if node is None or node.level < 0 or (blocks and node.level <= state.blocked) or op.zero:
                     return constant(out, node if node is UNCOMMITTED else None)

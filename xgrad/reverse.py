@@ -182,13 +182,14 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
         op, shape, dtype = node.op, node.shape, node.dtype
         if op.selects:
             masked = state.masked = True
-        trusted = op.diagonal and debug is None and not lifted
+        plain = debug is None and not lifted
+        trusted, adds = plain and op.diagonal, plain and op.adds
         for parent, pullback, position in edges:
             known = cts.get(parent)
             try:
                 if lifted:
                     pullback = lift(pullback)
-                elif op.adds and parent in owned and debug is None:
+                elif adds and parent in owned:
                     cts[parent] = pullback(ct, known)
                     continue
                 if debug is not None:
@@ -203,7 +204,7 @@ def _walk(cts: dict[Node, Any], keep: bool, keep_grads: Callable[[Any], Any] | N
                 raise
             if known is None:
                 cts[parent] = part
-                if op.adds:
+                if adds:
                     owned.add(parent)
                 if parent.op is not None and parent.serial > since:  # no leaf
                     if newest is None:
