@@ -268,24 +268,25 @@ def fit(ct: Any, node: Node) -> Any:
     if node.shape is None:
         return ct
     xp: Any = functions if isinstance(ct, Face) else namespace_of(ct)
-    if tuple(ct.shape) != tuple(node.shape):
-        axes = summed_axes(tuple(ct.shape), tuple(node.shape))
+    have, want = tuple(ct.shape), tuple(node.shape)
+    if have != want:
+        axes = summed_axes(have, want)
         if axes is None:
             raise ValueError(
-                f"fit: the rule made a cotangent of the wrong shape; got {tuple(ct.shape)} for a value of shape "
-                f"{tuple(node.shape)}. Its extents must agree or be broadcast from 1."
+                f"fit: the rule made a cotangent of the wrong shape; got {have} for a value of shape {want}. "
+                "Its extents must agree or be broadcast from 1."
             )
         ct = xp.sum(ct, axis=axes)
-        if len(ct.shape) != len(node.shape):  # extents of one that were summed over
+        if len(have) - len(axes) != len(want):  # extents of one that were summed over
             ct = xp.reshape(ct, node.shape)
         if ct.dtype is node.dtype:
             return ct
-    have, want = as_dtype(ct.dtype), cotangent_dtype(node.dtype)
-    if have.kind == "c" and want.kind != "c":
+    dtype, wanted = as_dtype(ct.dtype), cotangent_dtype(node.dtype)
+    if dtype.kind == "c" and wanted.kind != "c":
         ct = xp.real(ct)
-        have = as_dtype(ct.dtype)
-    if have != want:
-        ct = xp.astype(ct, want if isinstance(ct, Face) else xp.raw_dtype(want))
+        dtype = as_dtype(ct.dtype)
+    if dtype != wanted:
+        ct = xp.astype(ct, wanted if isinstance(ct, Face) else xp.raw_dtype(wanted))
     return ct
 
 

@@ -68,7 +68,7 @@ def like(function: str, name: str, value: Any, x: xg.Tensor) -> xg.Tensor:
 def floating(function: str, name: str, x: Any) -> xg.Tensor:
     """``x`` as a real floating Tensor."""
     x = xg.asarray(x)
-    if not xg.isdtype(x.dtype, "real floating"):
+    if x.dtype.kind != "f":
         raise TypeError(
             f"{function}: {name} must be real floating; got {x.dtype}. Convert it with x.astype(xg.float32)."
         )

@@ -173,7 +173,7 @@ def _in_range(function: str, given: Any, known: xg.Tensor, scores: xg.Tensor, sk
 
 def _integers(function: str, known: xg.Tensor, scores: xg.Tensor) -> xg.Tensor:
     known = known.detach() if known.requires_grad else known
-    if not xg.isdtype(known.dtype, "integral"):
+    if known.dtype.kind not in "iu":
         raise TypeError(
             f"{function}: targets must be integers, the number of the right class; got {known.dtype}. "
             "Convert them with targets.astype(xg.int64), or take xg.argmax of one-hot targets."
