@@ -110,7 +110,8 @@ class _MaxPool(_Pool):
 class MaxPool2d(_MaxPool):
     """The maximum of every window of every channel, over height and width.
 
-    Where a window has its maximum in several places they share the cotangent.  (PyTorch gives all of it to the first.)
+    Where a window has its maximum in several places they share the cotangent equally, along one axis after the other
+    where an extent of the window is 16 or more.  (PyTorch gives all of it to the first.)
 
     Parameters
     ----------
