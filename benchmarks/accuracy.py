@@ -8,6 +8,7 @@ are measured by the example itself, on what it held out.  Dropout is off: no two
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -24,50 +25,54 @@ from .examples import Pair
 # Training, and what was reached --------------------------------------------------------------------------------------
 
 
-def digits(pair: Pair, kind: str, epochs: int = 12) -> float:
-    """The share of the images held out that is recognised."""
-    parts = pair.code.load_data(0)
-    pair.code.train(pair.our_network, SimpleNamespace(model=kind, device="cpu", epochs=epochs, seed=0), *parts)
+def digits(pair: Pair, *words: str) -> float:
+    """The share of the images held out that is recognised; ``words`` are those of the example's command line."""
+    args = pair.code.options(list(words))
+    parts = pair.code.load_data(args.seed)
+    pair.code.train(pair.our_network, args, *parts)
     return pair.code.measured(pair.our_network, *map(xg.asarray, parts[1]))[1]
 
 
-def vae(pair: Pair, epochs: int = 80) -> float:
+def mlp(pair: Pair, *words: str) -> float:
+    """The same of the network without convolutions."""
+    return digits(pair, "--model=mlp", *words)
+
+
+def vae(pair: Pair, *words: str) -> float:
     """Bits per held-out pixel."""
-    data, random = pair.code.load_data(None, 0), xg.random.default_rng(0)
-    pair.code.train(pair.our_network, data, SimpleNamespace(device="cpu", epochs=epochs, seed=0), random)
-    return float(np.mean([pair.code.held_out_bits(pair.our_network, data, random) for _ in range(pair.code.DRAWS)]))
+    code, args = pair.code, pair.code.options(list(words))
+    data, random = code.load_data(args.mnist, args.seed), xg.random.default_rng(args.seed)
+    code.train(pair.our_network, data, args, random)
+    return float(np.mean([code.held_out_bits(pair.our_network, data, random) for _ in range(code.DRAWS)]))
 
 
-def physics(pair: Pair, steps: int = 200, rounds: int = 10) -> float:
+def physics(pair: Pair, *words: str) -> float:
     """The distance from the exact solution, relative to its norm."""
-    code, points = pair.code, pair.code.grid()
-    code.train(pair.our_network, xg.random.default_rng(0), steps, rounds, code.POINTS, lambda: float("nan"))
+    code, args, points = pair.code, pair.code.options(list(words)), pair.code.grid()
+    random = xg.random.default_rng(args.seed)
+    code.train(pair.our_network, random, args.steps, args.rounds, args.points, lambda: float("nan"))
     return code.relative_error(code.values(pair.our_network, points, "cpu"), code.exact(points))
 
 
-def text(pair: Pair, steps: int = 2000) -> float:
+def text(pair: Pair, *words: str) -> float:
     """Bits per held-out character."""
-    (codes, held), _ = characters(pair.code)
-    pair.code.train(pair.our_network, codes, held[: 4 * pair.code.CONTEXT + 1], steps, 0, "cpu")
-    return float(pair.code.bits(pair.our_network, held, "cpu").mean())
-
-
-def characters(code: Any) -> tuple[tuple[np.ndarray, np.ndarray], int]:
-    """The characters to learn from and those held out, by number, and how many different ones there are."""
-    found = code.topics()
-    parts = xg.data.train_test_split(list(found), test_size=0.12, generator=0)
-    learned, held = ("".join(map(found.get, part)) for part in parts)
-    vocabulary = xg.data.Vocabulary(learned + held)
-    return (vocabulary.encode(learned), vocabulary.encode(held)), len(vocabulary)
+    code, args = pair.code, pair.code.options(list(words))
+    _, (codes, held), _ = code.load_data()
+    code.train(pair.our_network, codes, held[: 4 * code.CONTEXT + 1], args.steps, args.seed, args.device)
+    return float(code.bits(pair.our_network, held, args.device).mean())
 
 
 # name -> what is measured, the pair with its first weights, and the training
-TRAININGS: dict[str, tuple[str, Callable[[], Pair], Callable[[Pair], float]]] = {
-    "digits-mlp": ("recognised", lambda: examples.digits("mlp", "cpu"), lambda pair: digits(pair, "mlp")),
-    "digits-conv": ("recognised", lambda: examples.digits("conv", "cpu"), lambda pair: digits(pair, "conv")),
+TRAININGS: dict[str, tuple[str, Callable[[], Pair], Callable[..., float]]] = {
+    "digits-mlp": (
+        "recognised",
+        lambda: examples.digits("mlp", "cpu"),
+        mlp,
+    ),
+    "digits-conv": ("recognised", lambda: examples.digits("conv", "cpu"), digits),
     "vae": ("bits per pixel", lambda: examples.vae("cpu"), vae),
     "physics": ("relative error", lambda: examples.physics("cpu"), physics),
-    "text": ("bits per character", lambda: examples.text("cpu", characters(examples.example("text"))[1]), text),
+    "text": ("bits per character", lambda: examples.text("cpu", len(examples.example("text").load_data()[2])), text),
 }
 
 
@@ -124,10 +129,8 @@ def main(argv: list[str] | None = None) -> int:
     unknown = [name for name in args.names if name not in TRAININGS]
     if unknown:
         parser.error(f"unknown example: {', '.join(unknown)}")
-    try:
-        import torch  # noqa: F401  (asked for before anything is trained)
-    except ImportError as error:
-        print(f"benchmarks.accuracy: {error}", file=sys.stderr)
+    if importlib.util.find_spec("torch") is None:
+        print("benchmarks.accuracy: PyTorch is not installed.", file=sys.stderr)
         return 2
     print("| example | measured | xgrad | PyTorch eager |\n| --- | --- | ---: | ---: |", flush=True)
     for name in args.names or TRAININGS:

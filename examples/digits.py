@@ -70,15 +70,15 @@ def main() -> None:
     )
 
 
-def options() -> argparse.Namespace:
-    """What the command line says."""
+def options(words: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says, or these words of one."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", choices=list(RATES), default="conv", help="which network (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, torch:cpu ... (default: %(default)s)")
     parser.add_argument("--epochs", type=positive, default=12, help="passes over the data (default: %(default)s)")
     parser.add_argument("--seed", type=natural, default=0, help="same seed, same result (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the results (default: %(default)s)")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     if args.out.exists() and not args.out.is_dir():
         parser.error(f"argument --out: {args.out} is a file, not a folder")
     return args

@@ -59,6 +59,17 @@ def topics() -> dict[str, str]:
     return {name: text for name, text in found.items() if len(text) > 200}
 
 
+def load_data() -> tuple[list[list[str]], list[np.ndarray], xg.data.Vocabulary]:
+    """The names of the topics to learn from and held out, their characters by number, and which these are."""
+    found = topics()
+    parts = xg.data.train_test_split(list(found), test_size=0.12, generator=0)  # whatever the seed is
+    texts = ["".join(found[name] for name in part) for part in parts]
+    vocabulary = xg.data.Vocabulary("".join(texts))
+    codes, held = map(vocabulary.encode, texts)
+    held = held[: len(held) // CONTEXT * CONTEXT + 1]  # whole stretches, so that both models predict the same
+    return list(parts), [codes, held], vocabulary
+
+
 def windows(codes: np.ndarray, length: int) -> np.ndarray:
     """Every stretch of ``length`` characters, shape (stretches, length), without a copy."""
     return np.lib.stride_tricks.sliding_window_view(codes, length)
@@ -277,12 +288,7 @@ def main() -> None:
         sys.exit(2)
     if args.threads:
         threadpool_limits(args.threads)
-    found = topics()
-    names, test_names = xg.data.train_test_split(list(found), test_size=0.12, generator=0)  # whatever the seed is
-    text, test_text = ("".join(found[name] for name in part) for part in (names, test_names))
-    vocabulary = xg.data.Vocabulary(text + test_text)
-    codes, held = vocabulary.encode(text), vocabulary.encode(test_text)
-    held = held[: len(held) // CONTEXT * CONTEXT + 1]  # whole stretches, so that both models predict the same
+    (names, test_names), (codes, held), vocabulary = load_data()
     print(
         f"{len(names)} topics of {len(codes):,} characters to learn from; {len(test_names)} of {len(held):,} held out; "
         f"{len(vocabulary)} different characters\n"
@@ -328,8 +334,8 @@ def main() -> None:
     print(f"\n{args.steps} steps in {seconds:.0f} s on {args.device}\nwrote {curve} and {weights}")
 
 
-def options() -> argparse.Namespace:
-    """What the command line says."""
+def options(words: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says, or these words of one."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, torch:cpu ... (default: %(default)s)")
     parser.add_argument("--steps", type=positive, default=2000, help="of training (default: %(default)s)")
@@ -338,7 +344,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--samples", type=natural, default=3, help="texts to write, up to 3 (default: %(default)s)")
     parser.add_argument("--threads", type=positive, help="of the CPU's matrix products (default: one per core)")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the results (default: %(default)s)")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     if args.out.exists() and not args.out.is_dir():
         parser.error(f"argument --out: {args.out} is a file, not a folder")
     return args

@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xgrad as xg
+from xgrad.core import primitive
+from xgrad.registry import composites
 from xgrad.testing import gradcheck
 
 
@@ -713,6 +715,42 @@ def test_cotangent_of_a_wrong_shape_fails_at_its_rule(device, monkeypatch):
         ):
             function(leaf(np.ones((3, 2)), device)).backward(xg.ones(function(xg.ones((3, 2))).shape, device=device))
         assert function.op.name in e.value.__notes__[0]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_a_backend_saves_reaches_the_rule(count, device, monkeypatch):
+    """By every path of a call; a call on Tensors saves nothing."""
+    seen = []
+
+    def rule(xp, out, *arrays, power=2, saved=None):
+        seen.append(saved)
+        return tuple(lambda ct, x=x: ct * (power * x ** (power - 1)) for x in arrays)
+
+    def one(x, /, *, power=2):
+        """A sum of powers."""
+
+    def two(x1, x2, /, *, power=2):
+        """A sum of powers."""
+
+    function = one if count == 1 else two
+    function.__name__ = f"saving_{count}"
+    monkeypatch.setitem(
+        composites, function.__name__, lambda xp, *arrays, power=2: (sum(x**power for x in arrays), "saved")
+    )
+    public = primitive(function, saves=True, vjp=rule, arrays=count)
+    try:
+        x = leaf(np.array([1.0, 2.0]), device)
+        for options in ({}, {"power": 3}, {}):  # the first call takes the long path
+            seen.clear()
+            public(*[x] * count, **options).sum().backward()
+            assert seen == ["saved"]
+            power = options.get("power", 2)
+            close(x.grad, count * power * host(x.detach()) ** (power - 1))
+        second = xg.grad(lambda t: xg.grad(lambda u: public(*[u] * count).sum())(t).sum())(x.detach())
+        close(second, np.full(2, 2.0 * count))
+        assert None in seen
+    finally:
+        delattr(xg.registry.functions, function.__name__)
 
 
 # Threads --------------------------------------------------------------------------------------------------------------

@@ -176,3 +176,13 @@ def test_gelu_and_silu_at_large_arguments(device):
     x = xg.asarray([-200.0, 200.0], device=device)
     for y in (xg.special.gelu(x), xg.special.gelu(x, approximate="tanh"), xg.special.silu(x)):
         np.testing.assert_allclose(y.numpy(), [0.0, 200.0], atol=1e-80)
+
+
+def test_shapes_that_do_not_fit_are_refused(device):
+    x = xg.ones((4, 3), device=device)
+    with pytest.raises(ValueError, match=r"x must have the shape \(batch, channels, ...\); got \(4,\)"):
+        xg.special.batch_norm(xg.ones(4, device=device))
+    with pytest.raises(ValueError, match=r"a window of 5 elements does not fit into axis 0; got \(4, 3\)"):
+        xg.special.max_pool(x, window=(5,), axes=(0,), stride=(1,), dilation=(1,))
+    with pytest.raises(ValueError, match="window, axes, stride and dilation must have one number"):
+        xg.special.max_pool(x, window=(2, 2), axes=(0,), stride=(1,), dilation=(1,))

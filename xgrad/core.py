@@ -93,6 +93,7 @@ class Primitive:
         self.promote = tuple(range(len(positional))) if promote is None else promote
         self.saves = saves
         self.results = results
+        self.alone = not (results or saves)  # whether a backend returns one array and nothing beside it
         self.bundle = getattr(results, "_make", results)  # makes the result of several arrays
         self.put_back: Callable[..., Any] | None = None
         self.call: Callable[..., Any]
@@ -117,7 +118,7 @@ def primitive(function=None, *, narrows=False, **traits):
     if function is None:
         return lambda f: primitive(f, narrows=narrows, **traits)
     op = Primitive(function, **traits)
-    plain = op.arrays == len(op.names) and not op.results  # from arrays to one array: the shortest paths serve
+    plain = op.arrays == len(op.names) and op.alone  # from arrays to one array: the shortest paths serve
     path = _unary(op) if plain and op.arrays == 1 else _binary(op, apply) if plain and op.arrays == 2 else _nary(op)
     if op.name in PYTHONS:
         set_operator(op.name, _binary(op, _apply_or_refuse))
@@ -299,7 +300,7 @@ def _nary(op: Primitive):
                 got = ", ".join(map(repr, params.keys() - known)) or f"{len(args)} arguments"
                 raise TypeError(f"{op.name}: unknown arguments; got {got}. It takes {', '.join(names)}.")
             params = canonical(op.name, params)
-        if count == 1 and type(arrays[0]) is Tensor and type(arrays[0].value) in short and not op.results:
+        if count == 1 and type(arrays[0]) is Tensor and type(arrays[0].value) in short and op.alone:
             return _one(op, arrays[0], params)
         return _several(op, arrays, params)
 

@@ -158,7 +158,7 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
         """
         if type(source) is not Tensor:
             raise TypeError(f"set_: source must be a Tensor; got {type(source).__name__}. Use x[...] = values to copy.")
-        if not _together(source, self):
+        if not meet(source.device, self.device):
             raise DeviceError(
                 f"set_: source is on another device; got {source.device} for {self.device}. Use source.to(x.device)."
             )
@@ -170,12 +170,6 @@ class Tensor(Operators, Methods, Face, NumPyProtocol):
     def _write(self, new, function: str):
         write(self, as_written(self, new, function), state.blocked)
         return self
-
-
-def _together(a: Tensor, b: Tensor) -> bool:
-    """Whether two Tensors are on one device; that need not be looked up where their library has only one."""
-    alike = type(a.value) is type(b.value) is not Tensor and namespace_of(a.value).single
-    return alike or meet(a.device, b.device)
 
 
 def leaf(value: Any, level: int) -> Node:

@@ -145,7 +145,7 @@ def device_of(array: Any) -> Device:
 
 def meet(a: Device, b: Device) -> bool:
     """Whether arrays of the two Devices may meet in one call."""
-    return a == b or (a.backend == b.backend and get(a.backend).joins(a.place, b.place))
+    return a is b or a == b or (a.backend == b.backend and get(a.backend).joins(a.place, b.place))
 
 
 def transfer(array: Any, device: Device) -> Any:

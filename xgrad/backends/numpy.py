@@ -15,7 +15,7 @@ from ..axes import is_basic, placed_key
 from ..registry import composites
 from .extension import Extension
 from .generic import Generic
-from .numpy_special import BITS, Special
+from .numpy_special import BITS, FLOATS, Special
 from .numpy_windows import Windows
 
 _FEW = 2048  # numbers up to which ``np.add.at`` is not worth avoiding
@@ -24,7 +24,6 @@ _MANY = 8  # rows for one place from which on they are summed apart
 _reduce_sum: Any = np.add.reduce
 _tanh, _matmul = np.tanh, np.matmul
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
-_COMMON = frozenset((_FLOAT32, _FLOAT64))
 _HALF: dict[Any, float] = {np.dtype(t): float(np.finfo(t).max) / 2 for t in (np.float32, np.float64)}
 
 
@@ -172,7 +171,7 @@ class NumPy(Windows, Generic):
 
     def mean(self, x, /, *, axis=None, keepdims=False):
         """Mean; for the common dtypes by the ufunc itself, as ``sum``."""
-        if x.dtype not in _COMMON or not x.size:
+        if x.dtype not in FLOATS or not x.size:
             return np.mean(x, axis=axis, keepdims=keepdims)
         total = _reduce_sum(x, axis, None, None, keepdims)
         return total / (x.size // max(getattr(total, "size", 1), 1))

@@ -360,7 +360,8 @@ class Special(Pooling, Extension):
     def _channels_fit(x, others):
         """Whether this is the usual case: one real dtype, and a number for every channel."""
         return (
-            x.dtype in (np.float32, np.float64)
+            x.dtype in FLOATS
+            and x.ndim > 1
             and x.size > 0
             and all(o is None or (o.dtype == x.dtype and o.shape == x.shape[1:2]) for o in others)
         )
@@ -382,7 +383,7 @@ class Special(Pooling, Extension):
     def _lines_fit(x, others, axis):
         """Whether this is the usual case: the last axis, one real dtype, weights of one line."""
         return (
-            x.dtype in (np.float32, np.float64)
+            x.dtype in FLOATS
             and x.size > 0
             and _last(axis, x.ndim)
             and all(o is None or (o.dtype == x.dtype and o.shape == x.shape[-1:]) for o in others)

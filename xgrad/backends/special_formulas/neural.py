@@ -50,6 +50,8 @@ def layer_norm(xp, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5):
 @formula("special.batch_norm")
 def batch_norm(xp, x, weight=None, bias=None, /, *, eps=1e-5):
     """``layer_norm`` over all axes but that of the channels."""
+    if x.ndim < 2:
+        raise ValueError("x must have the shape (batch, channels, ...)")
     axes, wide = (0, *range(2, x.ndim)), (-1, *(1,) * (x.ndim - 2))
     mean = xp.mean(x, axis=axes)
     centred = x - xp.reshape(mean, wide)
@@ -62,8 +64,12 @@ def batch_norm(xp, x, weight=None, bias=None, /, *, eps=1e-5):
 @formula("special.max_pool")
 def max_pool(xp, x, /, *, window, axes, stride, dilation):
     """One axis after the other."""
+    if not len(window) == len(axes) == len(stride) == len(dilation):
+        raise ValueError("window, axes, stride and dilation must have one number for every axis")
     for axis, *numbers in zip(axes, window, stride, dilation, strict=True):
         size, step, apart = ((n,) for n in numbers)
         count = places((x.shape[axis],), size, step, apart)
+        if count[0] < 1:
+            raise ValueError(f"a window of {size[0]} elements does not fit into axis {axis}")
         x = reduce(xp.maximum, [xp.getitem(x, key=key) for key in elements(x.ndim, (axis,), size, apart, count, step)])
     return x
